@@ -1,0 +1,1 @@
+"""What Tocsin knows, without a clock, a framework or I/O."""

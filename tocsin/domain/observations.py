@@ -1,0 +1,69 @@
+"""What one probe of a target saw."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a slot ended. `MISSED` and `UNKNOWN` say nothing about the target."""
+
+    SUCCESS = "SUCCESS"
+    DEGRADED = "DEGRADED"
+    FAILURE = "FAILURE"
+    MISSED = "MISSED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Reason(StrEnum):
+    """Why a slot did not end in success."""
+
+    DNS = "DNS"
+    CONNECT = "CONNECT"
+    TLS = "TLS"
+    TIMEOUT = "TIMEOUT"
+    STATUS = "STATUS"
+    ASSERTION = "ASSERTION"
+    PROTOCOL = "PROTOCOL"
+    HEADER_LIMIT = "HEADER_LIMIT"
+    BODY_LIMIT = "BODY_LIMIT"
+    TOO_MANY_REDIRECTS = "TOO_MANY_REDIRECTS"
+    TARGET_BLOCKED = "TARGET_BLOCKED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    LEASE_EXPIRED = "LEASE_EXPIRED"
+    SHUTDOWN = "SHUTDOWN"
+
+
+# Failures of ours: they tell nothing about the target, so they never move its counters.
+UNDECIDED_REASONS = frozenset({Reason.TARGET_BLOCKED, Reason.INTERNAL_ERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """How long each part of a probe took; None for a part that was not reached or does not exist."""
+
+    resolve: timedelta | None = None
+    connect: timedelta | None = None
+    tls: timedelta | None = None
+    processing: timedelta | None = None
+    transfer: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one probe saw.
+
+    `started_at` is on the database's clock. `message` is at most 500 characters, free of secrets, and says
+    what a person on call needs. `certificate_expires_at` is the earliest expiry in the presented chain.
+    """
+
+    outcome: Outcome
+    started_at: datetime
+    duration: timedelta
+    reason: Reason | None = None
+    message: str | None = None
+    status_code: int | None = None
+    phases: Phases = Phases()
+    address: str | None = None
+    tls_version: str | None = None
+    certificate_expires_at: datetime | None = None

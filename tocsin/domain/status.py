@@ -1,0 +1,150 @@
+"""The state machine: the status of a check at a location is a fold of `observe` over its slots, in slot order."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from tocsin.domain.observations import UNDECIDED_REASONS, Outcome, Reason
+
+
+class Status(StrEnum):
+    """What a check's target is known to be. `UNKNOWN` and `PAUSED` lie over the last decided status."""
+
+    PENDING = "PENDING"
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
+    UNKNOWN = "UNKNOWN"
+    PAUSED = "PAUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How many consecutive slots decide: failing ones for `DOWN`, succeeding ones for the way back."""
+
+    failure: int = 3
+    success: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SlotResult:
+    """What the fold needs to know of a slot that has ended."""
+
+    slot: datetime
+    outcome: Outcome
+    reason: Reason | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """The fold so far.
+
+    `decided` is the last status that slots decided, `unknown` the overlay. `run_length` counts the consecutive
+    slots that contradict `decided`, and `run_started_at` is the first of them. `since` is when the shown status began.
+    """
+
+    since: datetime
+    decided: Status = Status.PENDING
+    unknown: bool = False
+    run_length: int = 0
+    run_started_at: datetime | None = None
+
+    @property
+    def status(self) -> Status:
+        return Status.UNKNOWN if self.unknown else self.decided
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """The shown status changed; `at` is when the new one began, `slot` the slot that decided it."""
+
+    from_status: Status
+    to_status: Status
+    at: datetime
+    slot: datetime
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentOpened:
+    """The target is down since `at`, the first failing slot; `cause` and `message` are those of the deciding one."""
+
+    at: datetime
+    slot: datetime
+    cause: Reason | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentResolved:
+    """The target is back since `at`, the first succeeding slot."""
+
+    at: datetime
+    slot: datetime
+
+
+Event = StatusChanged | IncidentOpened | IncidentResolved
+
+
+def observe(state: CheckState, result: SlotResult, thresholds: Thresholds) -> tuple[CheckState, tuple[Event, ...]]:
+    """Fold one more slot, which lies after every slot folded so far."""
+    if _is_undecided(result):
+        return _cover(state, result)
+    if _contradicts(state.decided, result):
+        return _count(state, result, thresholds)
+    return _show(state, result, _verdict(result), result.slot)
+
+
+def _is_undecided(result: SlotResult) -> bool:
+    return result.outcome in (Outcome.MISSED, Outcome.UNKNOWN) or result.reason in UNDECIDED_REASONS
+
+
+def _verdict(result: SlotResult) -> Status:
+    return _VERDICTS[result.outcome]
+
+
+_VERDICTS = {Outcome.SUCCESS: Status.UP, Outcome.DEGRADED: Status.DEGRADED, Outcome.FAILURE: Status.DOWN}
+
+
+def _contradicts(decided: Status, result: SlotResult) -> bool:
+    return (decided is Status.DOWN) != (result.outcome is Outcome.FAILURE)
+
+
+def _cover(state: CheckState, result: SlotResult) -> tuple[CheckState, tuple[Event, ...]]:
+    """Lay `UNKNOWN` over the decided status; the counters stay as they are."""
+    if state.unknown:
+        return state, ()
+    covered = replace(state, unknown=True, since=result.slot)
+    return covered, (StatusChanged(state.status, Status.UNKNOWN, result.slot, result.slot, result.reason),)
+
+
+def _count(state: CheckState, result: SlotResult, thresholds: Thresholds) -> tuple[CheckState, tuple[Event, ...]]:
+    """Count a slot that contradicts the decided status, which changes once enough of them came in a row."""
+    needed = thresholds.success if state.decided is Status.DOWN else thresholds.failure
+    run_started_at = state.run_started_at or result.slot
+    if state.run_length + 1 >= needed:
+        return _decide(state, result, run_started_at)
+    shown, events = _show(state, result, state.decided, result.slot)
+    return replace(shown, run_length=state.run_length + 1, run_started_at=run_started_at), events
+
+
+def _decide(state: CheckState, result: SlotResult, run_started_at: datetime) -> tuple[CheckState, tuple[Event, ...]]:
+    # What was shown as unknown meanwhile stays unknown: history is not rewritten.
+    at = result.slot if state.unknown else max(run_started_at, state.since)
+    decided, events = _show(state, result, _verdict(result), at)
+    if decided.decided is Status.DOWN:
+        return decided, (*events, IncidentOpened(run_started_at, result.slot, result.reason, result.message))
+    return decided, (*events, IncidentResolved(run_started_at, result.slot))
+
+
+def _show(state: CheckState, result: SlotResult, decided: Status, at: datetime) -> tuple[CheckState, tuple[Event, ...]]:
+    """Show a decided status, with the counters at rest."""
+    if state.status is decided:
+        return _at_rest(state), ()
+    changed = CheckState(since=at, decided=decided)
+    return changed, (StatusChanged(state.status, decided, at, result.slot, result.reason),)
+
+
+def _at_rest(state: CheckState) -> CheckState:
+    return state if state.run_length == 0 else replace(state, run_length=0, run_started_at=None)
