@@ -1,0 +1,132 @@
+"""Runs one server for as long as its parent lives, and keeps its log bounded.
+
+It is started by path with `python -I -S` and so imports the standard library alone. It has one thread and is the server's
+parent, which makes "die with your parent" hold: that is tied to the thread that started the process, and the threads
+of the program come and go. Its standard input is a pipe that the program never writes to: its end says "stop the server".
+The server's output is a pipe that all its processes inherit: its end says that every one of them is gone.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+LOG_LIMIT_BYTES = 4 * 1024 * 1024
+PARENT_CHECK_SECONDS = 1.0
+PR_SET_PDEATHSIG = 1
+
+
+class BoundedLog:
+    """A file that is moved to `<name>.1` when it is full. It drops what it cannot write: a full disk must stop no server."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = path.open("ab", buffering=0)
+
+    def write(self, chunk: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.file.write(chunk)
+            if self.file.tell() > LOG_LIMIT_BYTES:
+                self.path.replace(self.path.with_name(self.path.name + ".1"))
+                self.file.close()
+                self.file = self.path.open("ab", buffering=0)
+
+
+def die_with_parent(stop_signal: int) -> Callable[[], None] | None:
+    """What a child runs to get the signal when this process dies, after it dropped its privileges (that resets it)."""
+    if sys.platform != "linux":
+        return None
+    prctl, guard = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, stop_signal)
+        if os.getppid() != guard:
+            os._exit(1)
+
+    return ask
+
+
+def start_server(order: dict[str, Any], stop_signal: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        order["command"],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0,
+        pass_fds=(order["lock_fd"],),
+        preexec_fn=die_with_parent(stop_signal),
+        **order["identity"],
+    )
+
+
+def copy_output(output: int, log: BoundedLog) -> bool:
+    """Copy what is there; False at the end of the output."""
+    chunk = os.read(output, 65536)
+    log.write(chunk)
+    return bool(chunk)
+
+
+def runs_until_released(output: int, log: BoundedLog, parent: int) -> bool:
+    """Wait; False when the server ended by itself, True when it is to be stopped.
+
+    The parent's id is looked at too: a process that the parent forked holds the pipe open beyond the parent's death.
+    """
+    while True:
+        readable, _, _ = select.select([0, output], [], [], PARENT_CHECK_SECONDS)
+        if output in readable and not copy_output(output, log):
+            return False
+        if 0 in readable or os.getppid() != parent:
+            return True
+
+
+def ends_within(seconds: float, output: int, log: BoundedLog) -> bool:
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([output], [], [], left)[0] and not copy_output(output, log):
+            return True
+    return False
+
+
+def say(message: str) -> None:
+    # A parent that is gone reads nothing; the pipe's end then stops the server.
+    with contextlib.suppress(OSError):
+        os.write(1, message.encode())
+    os.close(1)
+
+
+def main() -> int:
+    order = json.loads(sys.argv[1])
+    stops = [(signal.Signals[name], seconds) for name, seconds in order["stops"]]
+    log = BoundedLog(Path(order["log"]))
+    try:
+        server = start_server(order, stops[0][0])
+    except (OSError, subprocess.SubprocessError) as exc:
+        say(str(exc))
+        return 1
+    say(str(server.pid))
+    assert server.stdout is not None
+    output = server.stdout.fileno()
+    if runs_until_released(output, log, order["parent"]):
+        for stop_signal, seconds in stops:
+            server.send_signal(stop_signal)
+            if ends_within(seconds, output, log):
+                break
+    return server.wait()
+
+
+def run() -> NoReturn:
+    # Without the interpreter's own shutdown, whose flush of a closed output would fail.
+    os._exit(abs(main()))
+
+
+if __name__ == "__main__":
+    run()

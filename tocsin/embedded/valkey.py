@@ -1,0 +1,58 @@
+"""Valkey: its settings, and when it answers."""
+
+import contextlib
+import socket
+
+from tocsin.embedded.accounts import Account
+from tocsin.embedded.binaries import Binaries
+from tocsin.embedded.folders import Folders
+from tocsin.embedded.processes import Server
+
+SOCKET_NAME = "valkey.sock"
+ANSWER_SECONDS = 1.0
+SETTINGS = {
+    "port": "0",
+    "unixsocketperm": "700",
+    "daemonize": "no",
+    "logfile": "",
+    "save": "",
+    "appendonly": "yes",
+    "maxmemory-policy": "noeviction",
+}
+
+
+class ValkeyServer(Server):
+    name = "Valkey"
+    stops = [("SIGTERM", 3.5), ("SIGKILL", 1.0)]
+
+    def __init__(self, folders: Folders, account: Account, binaries: Binaries, *, fast: bool) -> None:
+        super().__init__(folders, account)
+        self.binaries = binaries
+        self.fast = fast
+        self.data = folders.home / "valkey"
+        self.socket = folders.sockets / SOCKET_NAME
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def command(self) -> list[str]:
+        settings = SETTINGS | {
+            "dir": str(self.data),
+            "unixsocket": str(self.socket),
+            "appendfsync": "no" if self.fast else "everysec",
+        }
+        options = [option for name, value in settings.items() for option in (f"--{name}", value)]
+        return [str(self.binaries.valkey), *options]
+
+    def prepare(self) -> None:
+        self.account.own(self.data)
+        self.socket.unlink(missing_ok=True)
+
+    def answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+            client.settimeout(ANSWER_SECONDS)
+            client.connect(str(self.socket))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        return False
