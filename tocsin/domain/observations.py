@@ -30,8 +30,9 @@ class Reason(StrEnum):
     TOO_MANY_REDIRECTS = "TOO_MANY_REDIRECTS"
     TARGET_BLOCKED = "TARGET_BLOCKED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
-    LEASE_EXPIRED = "LEASE_EXPIRED"
-    SHUTDOWN = "SHUTDOWN"
+    LEASE_EXPIRED = "LEASE_EXPIRED"  # planned, but nobody probed it in time
+    NOT_PLANNED = "NOT_PLANNED"  # due, but in no batch
+    GAP = "GAP"  # nothing was planned at that time: see the recorded gap
 
 
 # Failures of ours: they tell nothing about the target, so they never move its counters.

@@ -1,0 +1,82 @@
+"""Real servers for every test: PostgreSQL and Valkey once a session, a database of its own for each test."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tocsin.database import Pool, Role, open_pool, orm
+from tocsin.embedded import embedded_servers
+from tocsin.migrate import migrate
+from tocsin.settings import Servers
+
+TEMPLATE = "tocsin_template"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The servers that `TEST_DATABASE_URL` and `TEST_REDIS_URL` name, or embedded ones."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield Servers(url, os.environ["TEST_REDIS_URL"])
+        return
+    folder: Path = tmp_path_factory.mktemp("servers")
+    with embedded_servers(folder, fast=True) as embedded:
+        yield Servers(embedded.database_url, embedded.redis_url)
+
+
+@pytest.fixture(scope="session")
+def template_database(servers: Servers) -> str:
+    """The name of a migrated database that each test's own is copied from."""
+    asyncio.run(_make_template(servers.database_url))
+    return TEMPLATE
+
+
+async def _make_template(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")
+    await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    await connection.close()
+    await migrate(with_database(database_url, TEMPLATE))
+
+
+def with_database(database_url: str, name: str) -> str:
+    """The same server and user, another database."""
+    head, _, query = database_url.partition("?")
+    return head.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+async def database_url(servers: Servers, template_database: str) -> AsyncIterator[str]:
+    """A migrated database for one test."""
+    name = f"tocsin_{uuid.uuid4().hex}"
+    connection = await asyncpg.connect(servers.database_url)
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY")
+    yield with_database(servers.database_url, name)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture
+async def engine_pool(database_url: str) -> AsyncIterator[Pool]:
+    """Connections in the engine's role."""
+    async with await open_pool(database_url, Role.ENGINE) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection with the rights of the migrator, for what tests arrange and inspect."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def api_orm(database_url: str) -> AsyncIterator[None]:
+    """Tortoise in the API's role, as the API's processes open it."""
+    async with orm(database_url, Role.API):
+        yield

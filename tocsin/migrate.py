@@ -1,0 +1,82 @@
+"""Bring a database to this version's schema: roles first, then aerich's migrations, one process at a time."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+from aerich import Command
+
+from tocsin.database import Connection, Role, orm_configuration
+
+# What aerich's own command line reads, named in aerich.ini.
+TORTOISE_ORM: Final = orm_configuration(os.environ.get("TOCSIN_DATABASE_URL", "postgresql://"), None)
+
+# Any number: the lock that lets one process migrate while the others wait.
+_MIGRATION_LOCK: Final = 7_408_267
+
+
+class MigrationError(Exception):
+    """The database cannot be migrated; the message says what an administrator has to do."""
+
+
+async def migrate(database_url: str) -> list[str]:
+    """Apply what is missing and return the names of what was applied. Safe to run from several processes at once."""
+    async with _alone(database_url) as connection:
+        await _refuse_superuser(connection)
+        await _create_roles(connection)
+        return await _apply_migrations(database_url)
+
+
+@asynccontextmanager
+async def _alone(database_url: str) -> AsyncIterator[Connection]:
+    connection: Connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _refuse_superuser(connection: Connection) -> None:
+    if await connection.fetchval("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"):
+        raise MigrationError(
+            "TOCSIN_DATABASE_URL logs in as a user whom row-level security does not hold; make one that owns the "
+            "database instead: CREATE ROLE tocsin LOGIN CREATEROLE; ALTER DATABASE ... OWNER TO tocsin"
+        )
+
+
+async def _create_roles(connection: Connection) -> None:
+    try:
+        for role in Role:
+            await _create_role(connection, role)
+    except asyncpg.InsufficientPrivilegeError as exc:
+        user = await connection.fetchval("SELECT current_user")
+        statements = " ".join(f'CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{user}";' for role in Role)
+        raise MigrationError(f"the right to make roles is missing; a DBA must run: {statements}") from exc
+
+
+async def _create_role(connection: Connection, role: Role) -> None:
+    if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+        await connection.execute(f"CREATE ROLE {role} NOLOGIN")
+    if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'SET')", role):
+        await connection.execute(f"GRANT {role} TO CURRENT_USER")
+
+
+async def _apply_migrations(database_url: str) -> list[str]:
+    configuration = orm_configuration(database_url, None)
+    # A migration may wait for what is under way.
+    settings = configuration["connections"]["default"]["credentials"]["server_settings"]
+    settings.update(statement_timeout="0", idle_in_transaction_session_timeout="0", lock_timeout="30s")
+    command = Command(tortoise_config=configuration, location=str(migrations_folder()))
+    async with command:
+        return await command.upgrade(run_in_transaction=True)
+
+
+def migrations_folder() -> Path:
+    """Beside the package when installed, at the top of the repository in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"

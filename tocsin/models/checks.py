@@ -1,0 +1,62 @@
+"""What is watched: sites and their checks."""
+
+from typing import Any
+
+from tortoise import fields
+from tortoise.models import Model
+
+from tocsin.models.accounts import Organization
+
+
+class Site(Model):
+    """A group of checks, such as a service or a place."""
+
+    id = fields.BigIntField(primary_key=True)
+    organization: fields.ForeignKeyRelation[Organization] = fields.ForeignKeyField(
+        "models.Organization", db_index=False
+    )
+    organization_id: int
+    name = fields.CharField(max_length=100)
+    description = fields.CharField(max_length=500, default="")
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    class Meta:
+        table = "sites"
+        unique_together = (("organization", "name"),)
+
+
+class Check(Model):
+    """A check as it is wanted now; what was due when is in the versions of its schedule.
+
+    `target` holds the fields of the target model named by `kind`. Exactly one of `interval_seconds` and `cron` is set.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    organization: fields.ForeignKeyRelation[Organization] = fields.ForeignKeyField(
+        "models.Organization", db_index=False
+    )
+    organization_id: int
+    site: fields.ForeignKeyRelation[Site] = fields.ForeignKeyField(
+        "models.Site", on_delete=fields.RESTRICT, db_index=True
+    )
+    site_id: int
+    name = fields.CharField(max_length=100)
+    kind = fields.CharField(max_length=32)
+    target: fields.Field[dict[str, Any]] = fields.JSONField()
+    interval_seconds = fields.IntField(null=True)
+    cron = fields.CharField(max_length=100, null=True)
+    time_zone = fields.CharField(max_length=64, null=True)
+    timeout_ms = fields.IntField()
+    failure_threshold = fields.SmallIntField()
+    success_threshold = fields.SmallIntField()
+    labels: fields.Field[dict[str, str]] = fields.JSONField()
+    paused = fields.BooleanField(default=False)
+    revision = fields.IntField(default=1)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+    deleted_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "checks"
+        indexes = (("organization", "id"),)

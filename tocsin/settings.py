@@ -1,0 +1,163 @@
+"""What an installation may set, read once from the environment and handed down."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used: one line that names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where PostgreSQL and Redis (or Valkey) answer."""
+
+    database_url: str
+    redis_url: str
+
+
+@dataclass(frozen=True)
+class Api:
+    """Where the API listens. `allowed_origins` may open WebSockets besides the API's own origin."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Egress:
+    """What probes may reach. A shared installation refuses private and loopback addresses."""
+
+    allow_private: bool = True
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long things are kept. Results go day by day; rollups, incidents and status changes last longer."""
+
+    results_days: int = 30
+    history_days: int = 400
+
+
+@dataclass(frozen=True)
+class Worker:
+    """`concurrency` bounds the probes under way in one worker process."""
+
+    concurrency: int = 1000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings. `bootstrap_token`, when set at the first start, owns the organization `default`."""
+
+    servers: Servers
+    api: Api = Api()
+    egress: Egress = Egress()
+    retention: Retention = Retention()
+    worker: Worker = Worker()
+    bootstrap_token: str | None = None
+    log_format: str = "json"
+    metrics_port: int | None = None
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Build the settings from `TOCSIN_*` variables. Raises SettingsError."""
+    return Settings(
+        servers=_servers(environment),
+        api=Api(
+            host=environment.get("TOCSIN_HOST", Api.host),
+            port=_read(environment, "TOCSIN_PORT", Api.port, _port),
+            allowed_origins=_read(environment, "TOCSIN_ALLOWED_ORIGINS", (), _origins),
+        ),
+        egress=Egress(allow_private=_read(environment, "TOCSIN_ALLOW_PRIVATE_TARGETS", True, _boolean)),
+        retention=Retention(
+            results_days=_read(environment, "TOCSIN_RESULTS_RETENTION_DAYS", Retention.results_days, _positive),
+            history_days=_read(environment, "TOCSIN_HISTORY_RETENTION_DAYS", Retention.history_days, _positive),
+        ),
+        worker=Worker(concurrency=_read(environment, "TOCSIN_WORKER_CONCURRENCY", Worker.concurrency, _positive)),
+        bootstrap_token=_read(environment, "TOCSIN_BOOTSTRAP_TOKEN", None, _token),
+        log_format=_read(environment, "TOCSIN_LOG_FORMAT", "json", _log_format),
+        metrics_port=_read(environment, "TOCSIN_METRICS_PORT", None, _port),
+    )
+
+
+def _servers(environment: Mapping[str, str]) -> Servers:
+    return Servers(
+        database_url=_required(environment, "TOCSIN_DATABASE_URL", _database_url),
+        redis_url=_required(environment, "TOCSIN_REDIS_URL", _redis_url),
+    )
+
+
+def _required(environment: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T:
+    if not environment.get(name):
+        raise SettingsError(f"{name} is not set; set it, or run `tocsin up`, which brings its own servers")
+    return _parsed(name, environment[name], parse)
+
+
+def _read(environment: Mapping[str, str], name: str, default: T, parse: Callable[[str], T]) -> T:
+    value = environment.get(name)
+    return default if not value else _parsed(name, value, parse)
+
+
+def _parsed(name: str, value: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(value)
+    except ValueError as exc:
+        # The value is not shown: it may be a secret.
+        raise SettingsError(f"{name} {exc}") from None
+
+
+def _port(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+        raise ValueError("must be a port from 1 to 65535")
+    return int(value)
+
+
+def _positive(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) <= 1_000_000:
+        raise ValueError("must be a whole number from 1 to 1000000")
+    return int(value)
+
+
+def _boolean(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value.lower() == "true"
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in value.split(","))
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            raise ValueError("must list origins such as https://status.example.com, separated by commas")
+    return origins
+
+
+def _token(value: str) -> str:
+    if len(value) < 24 or not value.isascii() or any(character.isspace() for character in value):
+        raise ValueError("must be at least 24 ASCII characters without spaces; make one with `openssl rand -hex 32`")
+    return value
+
+
+def _log_format(value: str) -> str:
+    if value not in ("json", "console"):
+        raise ValueError("must be json or console")
+    return value
+
+
+def _database_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("postgres", "postgresql"):
+        raise ValueError("must be a URL such as postgresql://user:password@host:5432/tocsin")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must be a URL such as redis://host:6379/0")
+    return value
