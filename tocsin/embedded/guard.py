@@ -1,12 +1,11 @@
 """Runs one server for as long as its parent lives, and keeps its log bounded.
 
-It is started by path with `python -I -S` and so imports the standard library alone. It has one thread and is the server's
-parent, which makes "die with your parent" hold: that is tied to the thread that started the process, and the threads
-of the program come and go. Its standard input is a pipe that the program never writes to: its end says "stop the server".
-The server's output is a pipe that all its processes inherit: its end says that every one of them is gone.
+It is started by path with `python -I -S` and so imports the standard library alone. It has one thread and is the parent
+of the server, which makes "die with your parent" hold: that is tied to the thread that started the process, and the
+program's threads come and go. Its input is a pipe that nobody writes to; the end of it says "stop the server". The
+server's output is a pipe that all its processes inherit; the end of it says that every one of them is gone.
 """
 
-import contextlib
 import ctypes
 import json
 import os
@@ -16,8 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 LOG_LIMIT_BYTES = 4 * 1024 * 1024
 PARENT_CHECK_SECONDS = 1.0
@@ -25,37 +25,37 @@ PR_SET_PDEATHSIG = 1
 
 
 class BoundedLog:
-    """A file that is moved to `<name>.1` when it is full. It drops what it cannot write: a full disk must stop no server."""
+    """A file that is moved to `<name>.1` when it is full. What cannot be written is dropped: it stops no server."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.file = path.open("ab", buffering=0)
 
     def write(self, chunk: bytes) -> None:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self.file.write(chunk)
             if self.file.tell() > LOG_LIMIT_BYTES:
-                self.path.replace(self.path.with_name(self.path.name + ".1"))
+                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
                 self.file.close()
                 self.file = self.path.open("ab", buffering=0)
 
 
 def die_with_parent(stop_signal: int) -> Callable[[], None] | None:
-    """What a child runs to get the signal when this process dies, after it dropped its privileges (that resets it)."""
+    """What the child runs before the server, once its privileges are dropped, as dropping them would undo it."""
     if sys.platform != "linux":
         return None
     prctl, guard = ctypes.CDLL(None).prctl, os.getpid()
 
-    def ask() -> None:
+    def ask_for_signal() -> None:
         prctl(PR_SET_PDEATHSIG, stop_signal)
         if os.getppid() != guard:
             os._exit(1)
 
-    return ask
+    return ask_for_signal
 
 
 def start_server(order: dict[str, Any], stop_signal: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - the order comes from the parent
         order["command"],
         cwd="/",
         stdin=subprocess.DEVNULL,
@@ -63,7 +63,7 @@ def start_server(order: dict[str, Any], stop_signal: int) -> subprocess.Popen[by
         stderr=subprocess.STDOUT,
         process_group=0,
         pass_fds=(order["lock_fd"],),
-        preexec_fn=die_with_parent(stop_signal),
+        preexec_fn=die_with_parent(stop_signal),  # noqa: PLW1509 - there is one thread
         **order["identity"],
     )
 
@@ -76,7 +76,7 @@ def copy_output(output: int, log: BoundedLog) -> bool:
 
 
 def runs_until_released(output: int, log: BoundedLog, parent: int) -> bool:
-    """Wait; False when the server ended by itself, True when it is to be stopped.
+    """Wait; True when the server is to be stopped, False when it ended by itself.
 
     The parent's id is looked at too: a process that the parent forked holds the pipe open beyond the parent's death.
     """
@@ -96,9 +96,9 @@ def ends_within(seconds: float, output: int, log: BoundedLog) -> bool:
     return False
 
 
-def say(message: str) -> None:
-    # A parent that is gone reads nothing; the pipe's end then stops the server.
-    with contextlib.suppress(OSError):
+def answer(message: str) -> None:
+    """Tell the parent the server's id, or why there is none. A parent that is gone by now ends the pipe as well."""
+    with suppress(OSError):
         os.write(1, message.encode())
     os.close(1)
 
@@ -106,27 +106,23 @@ def say(message: str) -> None:
 def main() -> int:
     order = json.loads(sys.argv[1])
     stops = [(signal.Signals[name], seconds) for name, seconds in order["stops"]]
-    log = BoundedLog(Path(order["log"]))
     try:
+        log = BoundedLog(Path(order["log"]))
         server = start_server(order, stops[0][0])
     except (OSError, subprocess.SubprocessError) as exc:
-        say(str(exc))
+        answer(str(exc))
         return 1
-    say(str(server.pid))
-    assert server.stdout is not None
-    output = server.stdout.fileno()
+    answer(str(server.pid))
+    output = server.stdout.fileno() if server.stdout else -1
     if runs_until_released(output, log, order["parent"]):
         for stop_signal, seconds in stops:
             server.send_signal(stop_signal)
             if ends_within(seconds, output, log):
                 break
-    return server.wait()
-
-
-def run() -> NoReturn:
-    # Without the interpreter's own shutdown, whose flush of a closed output would fail.
-    os._exit(abs(main()))
+    server.wait()
+    return 0
 
 
 if __name__ == "__main__":
-    run()
+    # Not through the interpreter's shutdown, which flushes the output that is closed.
+    os._exit(main())

@@ -15,74 +15,72 @@ from tocsin.embedded.accounts import Account
 from tocsin.embedded.errors import EmbeddedServerError
 from tocsin.embedded.folders import Folders
 
-# Crash recovery replays up to a gigabyte of log before PostgreSQL answers.
+# PostgreSQL may have a gigabyte of its log to replay after a crash.
 START_SECONDS = 60.0
 POLL_SECONDS = 0.005
-KILL_SECONDS = 10.0
+# What a guard needs beyond the seconds that its server is given.
+GUARD_SECONDS = 2.0
 LOG_LINES_IN_ERRORS = 6
-# Nothing of the program's own environment, which may hold secrets and settings that the servers would obey.
+# Nothing of the program's own environment: it may hold secrets, and settings that the servers would obey.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 class Server(ABC):
-    """One server with its guard process. Methods block; asynchronous callers use `asyncio.to_thread`."""
+    """One server and its guard process. All methods block; asynchronous callers use `asyncio.to_thread`.
+
+    `stops` are the signals that stop the server, the gentlest first, each with the seconds until the next one.
+    """
 
     name: ClassVar[str]
-    stops: ClassVar[list[tuple[str, float]]]
-    """Signals that stop the server, the gentlest first, each with the seconds until the next one."""
+    stops: ClassVar[tuple[tuple[str, float], ...]]
 
     def __init__(self, folders: Folders, account: Account) -> None:
         self.folders = folders
         self.account = account
         self.log = folders.log / f"{self.name.lower()}.log"
         self._guard: subprocess.Popen[bytes] | None = None
-        self._pid: int | None = None
+        self._pid = 0
 
     @abstractmethod
     def command(self) -> list[str]: ...
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make the data folder ready; remove what a killed server left."""
+        """Make the data ready, and remove what a killed server left."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether a client gets an answer now."""
+        """Whether a client is served now."""
 
     @property
     def pid(self) -> int:
-        if self._pid is None:
+        """The id of the server's first process. Raises EmbeddedServerError when the server does not run."""
+        if not self.is_running():
             raise EmbeddedServerError(f"{self.name} is not running")
         return self._pid
 
+    def is_running(self) -> bool:
+        return self._guard is not None and self._guard.poll() is None
+
     def start(self) -> None:
-        """Start the server and wait until it answers; raises `EmbeddedServerError` with the end of its log."""
+        """Start the server and wait until it answers. Raises EmbeddedServerError with the end of its log."""
         self.launch()
         self.wait_until_ready()
 
     def launch(self) -> None:
-        if self._guard is not None:
+        if self.is_running():
             raise EmbeddedServerError(f"{self.name} is running already")
+        self.stop()
         self.prepare()
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, json.dumps(self._order())],
-            cwd="/",
-            env=ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            pass_fds=(self.folders.lock_fd,),
-        )
-        assert self._guard.stdout is not None
-        said = self._guard.stdout.read().decode()
+        self._guard = self._start_guard()
+        said = self._guard.stdout.read().decode() if self._guard.stdout else ""
         if not said.isdecimal():
-            self._finish(KILL_SECONDS)
+            self.stop()
             raise EmbeddedServerError(f"{self.name} cannot be started: {said or 'its guard process failed'}")
         self._pid = int(said)
 
-    def _order(self) -> dict[str, object]:
-        return {
+    def _start_guard(self) -> subprocess.Popen[bytes]:
+        order = {
             "command": self.command(),
             "identity": self.account.identity(),
             "lock_fd": self.folders.lock_fd,
@@ -90,54 +88,58 @@ class Server(ABC):
             "parent": os.getpid(),
             "stops": self.stops,
         }
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-I", "-S", guard.__file__, json.dumps(order)],
+            cwd="/",
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # A session of its own, so that the terminal's Ctrl-C does not reach it.
+            start_new_session=True,
+            pass_fds=(self.folders.lock_fd,),
+        )
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             if not self.is_running():
-                self._finish(KILL_SECONDS)
                 raise EmbeddedServerError(f"{self.name} did not start: {self._end_of_log()}")
             if time.monotonic() > deadline:
-                self.stop()
                 raise EmbeddedServerError(f"{self.name} gave no answer in {START_SECONDS:.0f} s: {self._end_of_log()}")
             time.sleep(POLL_SECONDS)
 
-    def is_running(self) -> bool:
-        return self._guard is not None and self._guard.poll() is None
-
     def stop(self) -> None:
-        """Stop the server cleanly, or by force after a bounded time; returns when its processes are gone."""
-        self._finish(sum(seconds for _, seconds in self.stops) + KILL_SECONDS)
-
-    def kill(self) -> None:
-        """End the server at once, as a crash does (SIGKILL); returns when all its processes are gone."""
-        os.kill(self.pid, signal.SIGKILL)
-        assert self._guard is not None
-        self._guard.wait(KILL_SECONDS)
-        self._finish(KILL_SECONDS)
-
-    def _finish(self, seconds: float) -> None:
-        """Close the guard's input, which tells it to stop the server, and wait for its end."""
+        """Stop the server cleanly, by force when that takes too long; returns when its processes are gone."""
         if self._guard is None:
             return
+        # Leaving the block closes the guard's input, which tells it to stop the server, and waits.
         with self._guard as process:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(seconds)
-        self._guard = self._pid = None
+            if process.stdin:
+                process.stdin.close()
+            try:
+                process.wait(sum(seconds for _, seconds in self.stops) + GUARD_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._guard = None
+
+    def kill(self) -> None:
+        """End the server as a crash does (SIGKILL); returns when its processes are gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.stop()
 
     def _end_of_log(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        lines = self.log.read_text(errors="replace").splitlines()
         return " | ".join([*lines[-LOG_LINES_IN_ERRORS:], f"log: {self.log}"])
 
 
-def run_tool(command: list[str | Path], folders: Folders, account: Account, stdin: str = "") -> None:
-    """Run a short-lived tool of a server; it holds the lock, so that nobody starts while it still works."""
-    done = subprocess.run(
+def run_tool(command: list[str | Path], folders: Folders, account: Account, statements: str = "") -> None:
+    """Run a short-lived tool of a server. It holds the lock, so that nobody starts while it still works."""
+    done = subprocess.run(  # noqa: S603 - our own binaries
         command,
         cwd="/",
         env=ENVIRONMENT,
-        input=stdin.encode(),
+        input=statements.encode(),
         capture_output=True,
         check=False,
         process_group=0,

@@ -1,14 +1,13 @@
 """Valkey: its settings, and when it answers."""
 
-import contextlib
 import socket
+from contextlib import suppress
 
 from tocsin.embedded.accounts import Account
 from tocsin.embedded.binaries import Binaries
 from tocsin.embedded.folders import Folders
 from tocsin.embedded.processes import Server
 
-SOCKET_NAME = "valkey.sock"
 ANSWER_SECONDS = 1.0
 SETTINGS = {
     "port": "0",
@@ -22,15 +21,17 @@ SETTINGS = {
 
 
 class ValkeyServer(Server):
+    """`fast` is for tests: nothing is synced to disk."""
+
     name = "Valkey"
-    stops = [("SIGTERM", 3.5), ("SIGKILL", 1.0)]
+    stops = (("SIGTERM", 3.5), ("SIGKILL", 1.0))
 
     def __init__(self, folders: Folders, account: Account, binaries: Binaries, *, fast: bool) -> None:
         super().__init__(folders, account)
         self.binaries = binaries
         self.fast = fast
         self.data = folders.home / "valkey"
-        self.socket = folders.sockets / SOCKET_NAME
+        self.socket = folders.sockets / "valkey.sock"
 
     @property
     def url(self) -> str:
@@ -50,7 +51,7 @@ class ValkeyServer(Server):
         self.socket.unlink(missing_ok=True)
 
     def answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
             client.settimeout(ANSWER_SECONDS)
             client.connect(str(self.socket))
             client.sendall(b"PING\r\n")
