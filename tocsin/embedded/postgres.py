@@ -39,6 +39,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "shared_buffers": "128MB",
     "max_connections": "100",
+    "synchronous_commit": "on",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -46,8 +47,6 @@ SETTINGS = {
     # The errors of statements go to their clients; their details can hold what no log should.
     "log_min_messages": "log",
 }
-DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class PostgresServer(Server):
@@ -69,8 +68,11 @@ class PostgresServer(Server):
         return f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self.folders.sockets))}&port={PORT}"
 
     def command(self) -> list[str]:
-        settings = SETTINGS | (FAST if self.fast else DURABLE)
-        settings["unix_socket_directories"] = str(self.folders.sockets)
+        settings = SETTINGS | {
+            "unix_socket_directories": str(self.folders.sockets),
+            # Commits are still written, so a killed server keeps them; a power cut may not.
+            "fsync": "off" if self.fast else "on",
+        }
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         return [str(self.binaries.postgres), "-D", str(self.data), *options]
 
