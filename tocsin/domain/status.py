@@ -8,7 +8,10 @@ from tocsin.domain.observations import UNDECIDED_REASONS, Outcome, Reason
 
 
 class Status(StrEnum):
-    """What a check's target is known to be. `UNKNOWN` and `PAUSED` lie over the last decided status."""
+    """What a check's target is known to be.
+
+    `UNKNOWN` lies over the last decided status. `PAUSED` is shown by whoever pauses a check: no slot leads to it.
+    """
 
     PENDING = "PENDING"
     UP = "UP"
@@ -57,7 +60,10 @@ class CheckState:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """The shown status changed; `at` is when the new one began, `slot` the slot that decided it."""
+    """The shown status changed; `at` is when the new one began, `slot` the slot that decided it.
+
+    `reason` says why the new status is shown; None where the slot speaks against it, and only lifts `UNKNOWN`.
+    """
 
     from_status: Status
     to_status: Status
@@ -142,8 +148,8 @@ def _show(state: CheckState, result: SlotResult, decided: Status, at: datetime) 
     """Show a decided status, with the counters at rest."""
     if state.status is decided:
         return _at_rest(state), ()
-    changed = CheckState(since=at, decided=decided)
-    return changed, (StatusChanged(state.status, decided, at, result.slot, result.reason),)
+    reason = result.reason if _verdict(result) is decided else None
+    return CheckState(since=at, decided=decided), (StatusChanged(state.status, decided, at, result.slot, reason),)
 
 
 def _at_rest(state: CheckState) -> CheckState:
