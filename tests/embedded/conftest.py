@@ -20,7 +20,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Iterator[Path]:
-    """One data folder for the tests that can share it: only the first start makes a cluster."""
+    """One data folder for the tests that start servers of their own: only the first start makes a cluster."""
     with open_folder() as folder:
         yield folder
 
@@ -31,7 +31,16 @@ def fresh_dir() -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def shared_servers() -> Iterator[EmbeddedServers]:
+    with open_folder() as folder, embedded_servers(folder, fast=True) as servers:
+        yield servers
+
+
 @pytest.fixture
-def embedded(data_dir: Path) -> Iterator[EmbeddedServers]:
-    with embedded_servers(data_dir, fast=True) as running:
-        yield running
+def embedded(shared_servers: EmbeddedServers) -> EmbeddedServers:
+    """Servers that run, also when the test before ended one."""
+    for server in (shared_servers.postgres, shared_servers.valkey):
+        if not server.is_running():
+            server.start()
+    return shared_servers

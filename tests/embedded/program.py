@@ -14,15 +14,19 @@ import tocsin
 
 REPOSITORY = Path(tocsin.__file__).parents[1]
 SOURCE = """
-import json, sys
+import json, os, sys, time
 from pathlib import Path
 from tocsin.embedded import embedded_servers
 
-with embedded_servers(Path(sys.argv[1]), fast="durable" not in sys.argv) as servers:
+with embedded_servers(Path(sys.argv[1]), fast=True) as servers:
     pids = {"postgres": servers.postgres.pid, "valkey": servers.valkey.pid}
     pids["guards"] = [servers.postgres._guard.pid, servers.valkey._guard.pid]
     commands = {"postgres": servers.postgres.command()[0], "valkey": servers.valkey.command()[0]}
-    said = {"home": str(servers.home), "url": servers.database_url, "pids": pids, "commands": commands}
+    forked = os.fork() if "fork" in sys.argv else None
+    if forked == 0:
+        time.sleep(60)
+        os._exit(0)
+    said = {"home": str(servers.home), "pids": pids, "commands": commands, "forked": forked}
     try:
         print(json.dumps(said), flush=True)
         sys.stdin.read()
@@ -36,8 +40,8 @@ class Program:
         self.process = process
         said = self.read()
         self.home = Path(said["home"])
-        self.database_url: str = said["url"]
         self.commands: dict[str, str] = said["commands"]
+        self.forked: int = said["forked"]
         self.postgres: int = said["pids"]["postgres"]
         self.valkey: int = said["pids"]["valkey"]
         self.guards: list[int] = said["pids"]["guards"]

