@@ -1,0 +1,73 @@
+"""From a host name to a connection: resolved, judged by the egress guard, and dialed at the very address judged."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Sequence
+
+from probes.connection import Connection, open_connection
+from probes.egress import is_ip_address, require_allowed, require_plain_host
+from probes.engine import Engine
+from probes.failures import ProbeFailure, TargetBlockedError
+from probes.trace import Phase, Trace
+from tocsin.domain.observations import Reason
+
+
+async def dial(host: str, port: int, engine: Engine, trace: Trace) -> Connection:
+    """Resolve the host, and connect to the first of its addresses that is allowed and answers.
+
+    Raises ProbeFailure with reason DNS, CONNECT or TARGET_BLOCKED.
+    """
+    addresses = _allowed(await _resolve(host, engine, trace), port, engine)
+    trace.enter(Phase.CONNECT)
+    failures: list[OSError] = []
+    for address in addresses:
+        trace.address = address
+        try:
+            return await _connect_to(address, port, trace, attempts_left=len(addresses) - len(failures))
+        except OSError as exc:
+            failures.append(exc)
+    trace.address = addresses[0]
+    raise ProbeFailure(Reason.CONNECT, _connect_message(failures[0], addresses[0], port, others=len(failures) - 1))
+
+
+async def _resolve(host: str, engine: Engine, trace: Trace) -> Sequence[str]:
+    if is_ip_address(host):
+        return (host,)
+    require_plain_host(host)
+    trace.enter(Phase.RESOLVE)
+    return await engine.resolver.resolve(host)
+
+
+def _allowed(addresses: Sequence[str], port: int, engine: Engine) -> Sequence[str]:
+    """Those of the addresses that may be dialed. Raises TargetBlockedError if all are refused."""
+    allowed = []
+    refusal: TargetBlockedError | None = None
+    for address in addresses:
+        try:
+            require_allowed(address, port, engine.policy)
+        except TargetBlockedError as exc:
+            refusal = refusal or exc
+        else:
+            allowed.append(address)
+    if refusal is not None and not allowed:
+        raise refusal
+    return allowed
+
+
+async def _connect_to(address: str, port: int, trace: Trace, attempts_left: int) -> Connection:
+    """Connect within a share of the time that remains; the last address may use all of it."""
+    if attempts_left == 1:
+        return await open_connection(address, port)
+    async with asyncio.timeout(trace.remaining_seconds / (attempts_left + 1)):
+        return await open_connection(address, port)
+
+
+def _connect_message(exc: OSError, address: str, port: int, others: int) -> str:
+    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    also = f"; its {others} other addresses failed too" if others else ""
+    if exc.errno == errno.ECONNREFUSED:
+        return f"{place} refused the connection{also}"
+    if isinstance(exc, TimeoutError) or exc.errno is None:
+        return f"{place} did not accept the connection in time{also}"
+    return f"could not connect to {place}: {os.strerror(exc.errno).lower()}{also}"

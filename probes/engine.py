@@ -1,0 +1,31 @@
+"""What all probes of a worker share."""
+
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from probes.egress import EgressPolicy
+from probes.resolver import Resolver
+from probes.tls import make_tls_context
+
+
+class NameResolver(Protocol):
+    """Finds the addresses of a host name."""
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        """The addresses in the order to try them. Raises ProbeFailure with reason DNS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Made once per worker, inside its event loop, and handed to every probe.
+
+    `now` is the database's clock; `tls_context` is shared, as making one costs milliseconds.
+    """
+
+    policy: EgressPolicy
+    now: Callable[[], datetime]
+    resolver: NameResolver = field(default_factory=Resolver)
+    tls_context: ssl.SSLContext = field(default_factory=make_tls_context)

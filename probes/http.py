@@ -1,0 +1,101 @@
+"""The prober for HTTP and HTTPS targets."""
+
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from probes.body_search import TextSearch, encode_text, make_decode
+from probes.egress import require_plain_host
+from probes.engine import Engine
+from probes.failures import ProbeFailure
+from probes.http_transport import Call, Reply, ResponseBody, exchange
+from probes.redirects import MAX_REDIRECTS, redirected
+from probes.trace import Trace
+from tocsin.domain.observations import Reason
+from tocsin.domain.targets.http import HttpTarget
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+# Compressed bodies cost CPU and hide their size, so none is asked for.
+_DEFAULT_HEADERS: Final = (
+    (b"User-Agent", f"Tocsin/{version('tocsin')}".encode()),
+    (b"Accept", b"*/*"),
+    (b"Accept-Encoding", b"identity"),
+)
+
+
+async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
+    """Return if the response, the last one of redirects, is as expected. Raises ProbeFailure if it is not.
+
+    Of the body, 1 MiB is read at most: a longer one is accepted by its status, but not without its expected text.
+    """
+    call = make_call(target)
+    for _ in range(MAX_REDIRECTS + 1):
+        reply = await exchange(call, engine, trace)
+        try:
+            following = redirected(call.request, reply.response) if target.follow_redirects else None
+            if following is None:
+                return await _judge(reply, target)
+        finally:
+            reply.body.close()
+        call = Call.of(following)
+    raise ProbeFailure(Reason.TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS} redirects")
+
+
+@lru_cache(maxsize=8192)
+def make_call(target: HttpTarget) -> Call:
+    """The request of a target. Raises ProbeFailure for a host that names no place."""
+    require_plain_host(urlsplit(target.url).hostname or "")
+    own = [(header.name.encode("ascii"), header.value.encode()) for header in target.headers]
+    names = {name.lower() for name, _ in own}
+    headers = [default for default in _DEFAULT_HEADERS if default[0].lower() not in names]
+    content = None if target.body is None else target.body.encode()
+    try:
+        request = httpx.Request(
+            target.method, target.url, headers=[*headers, *own, (b"Connection", b"close")], content=content
+        )
+    except httpx.InvalidURL as exc:
+        raise ProbeFailure(Reason.DNS, "the URL names no valid host") from exc
+    return Call.of(request)
+
+
+async def _judge(reply: Reply, target: HttpTarget) -> None:
+    status_code = reply.response.status_code
+    if not target.accepts_status(status_code):
+        raise ProbeFailure(Reason.STATUS, f"expected {', '.join(target.expected_status)}, got {status_code}")
+    if target.body_contains is None:
+        await _drain(reply.body)
+    else:
+        await _find(target.body_contains, reply)
+
+
+async def _drain(body: ResponseBody) -> None:
+    left = MAX_BODY_BYTES
+    while left > 0 and (part := await body.read_some()):
+        left -= len(part)
+
+
+async def _find(text: str, reply: Reply) -> None:
+    search = TextSearch(encode_text(text, reply.response))
+    decode = make_decode(reply.response)
+    left = MAX_BODY_BYTES
+    while raw := await reply.body.read_some():
+        for part in decode(raw):
+            search.feed(part[:left])
+            left -= len(part)
+            if left <= 0:
+                return _require_found(search, MAX_BODY_BYTES, cut_off=True)
+    _require_found(search, MAX_BODY_BYTES - left, cut_off=False)
+    return None
+
+
+def _require_found(search: TextSearch, read_bytes: int, *, cut_off: bool) -> None:
+    if search.found:
+        return
+    if cut_off:
+        raise ProbeFailure(
+            Reason.BODY_LIMIT, f"the first {read_bytes // 1024} KiB of the body do not contain the expected text"
+        )
+    raise ProbeFailure(Reason.ASSERTION, f"the body does not contain the expected text (read {read_bytes} bytes)")

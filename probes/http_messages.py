@@ -1,0 +1,116 @@
+"""HTTP/1.1 messages: a request to bytes, bytes to a response."""
+
+from typing import Final
+
+import httptools
+import httpx
+
+from probes.failures import ProbeFailure
+from tocsin.domain.observations import Reason
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+_SWITCHING_PROTOCOLS: Final = 101
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+def serialize_request(request: httpx.Request) -> bytes:
+    """The whole request, with its body, which must be in memory."""
+    head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
+    head += [b"%b: %b\r\n" % header for header in request.headers.raw]
+    return b"".join((*head, b"\r\n", request.content))
+
+
+class ResponseParser:
+    """Reads one final response; interim ones (1xx) are skipped.
+
+    After `head_complete`, `status_code` and `headers` stand; `take_body` hands out the body as it comes;
+    `complete` says that its end was seen.
+    """
+
+    def __init__(self, *, has_body: bool) -> None:
+        self.headers: RawHeaders = []
+        self.status_code = 0
+        self.head_complete = False
+        self.complete = False
+        self._has_body = has_body
+        self._body: list[bytes] = []
+        self._head_bytes = 0
+        self._parser = httptools.HttpResponseParser(self)
+        # What browsers forgive harms nobody here: a connection carries one response, so nothing can be smuggled.
+        self._parser.set_dangerous_leniencies(
+            lenient_chunked_length=True,
+            lenient_data_after_close=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Read on. Raises ProbeFailure with reason PROTOCOL or HEADER_LIMIT."""
+        while data and not self.head_complete:
+            data = self._feed_head(data)
+        if data and not self.complete:
+            self._parse(data)
+
+    def feed_end(self) -> None:
+        """The peer closed the connection. Raises ProbeFailure with reason PROTOCOL unless the response may end so."""
+        if not self.head_complete:
+            started = "in the middle of the head of its response" if self._head_bytes else "without a response"
+            raise ProbeFailure(Reason.PROTOCOL, f"the server closed the connection {started}")
+        if not self.complete and self._announces_its_end():
+            raise ProbeFailure(Reason.PROTOCOL, "the server closed the connection in the middle of the body")
+        self.complete = True
+
+    def take_body(self) -> bytes:
+        """What has come of the body since the last call."""
+        body = self._body
+        if not body:
+            return b""
+        self._body = []
+        return body[0] if len(body) == 1 else b"".join(body)
+
+    def _feed_head(self, data: bytes) -> bytes:
+        """Feed no more than a head may have, and return the rest."""
+        allowed = MAX_HEAD_BYTES - self._head_bytes
+        if not allowed:
+            raise ProbeFailure(Reason.HEADER_LIMIT, f"the head of the response exceeds {MAX_HEAD_BYTES // 1024} KiB")
+        self._parse(data[:allowed])
+        self._head_bytes += min(allowed, len(data))
+        return data[allowed:]
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.complete = True
+        except httptools.HttpParserError as exc:
+            if not self.complete:
+                raise ProbeFailure(Reason.PROTOCOL, f"the response is not valid HTTP/1.1: {exc}") from exc
+
+    def _announces_its_end(self) -> bool:
+        return any(
+            name == b"content-length" or (name == b"transfer-encoding" and value.lower().endswith(b"chunked"))
+            for name, value in ((name.lower(), value) for name, value in self.headers)
+        )
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.head_complete:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.head_complete:
+            return
+        status_code = self._parser.get_status_code()
+        if status_code < 200 and status_code != _SWITCHING_PROTOCOLS:
+            self.headers = []
+            return
+        self.status_code = status_code
+        self.head_complete = True
+        self.complete = not self._has_body
+
+    def on_body(self, data: bytes) -> None:
+        if not self.complete:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        self.complete = self.head_complete

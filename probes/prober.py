@@ -1,0 +1,20 @@
+"""The kinds of targets that can be probed: a new one is a file and a line here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from probes.engine import Engine
+from probes.http import probe_http
+from probes.tcp import probe_tcp
+from probes.trace import Trace
+from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.tcp import TcpTarget
+
+Prober = Callable[[Any, Engine, Trace], Awaitable[None]]
+"""Takes a target of its kind, returns if it is as expected, raises ProbeFailure if not.
+
+On its way it notes in the trace what it sees, so that a probe that fails or runs out of time can tell it too.
+Deadline, clock and unexpected errors are the runner's.
+"""
+
+PROBERS: Final[Mapping[str, Prober]] = {HttpTarget.kind: probe_http, TcpTarget.kind: probe_tcp}

@@ -1,0 +1,72 @@
+"""Where a redirect leads, and what may travel with it."""
+
+from typing import Final
+
+import httpx
+
+from probes.failures import ProbeFailure
+from tocsin.domain.observations import Reason
+
+MAX_REDIRECTS: Final = 10
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_KEEP_METHOD: Final = frozenset({307, 308})
+_BODY_HEADERS: Final = ("Content-Length", "Content-Type", "Content-Encoding", "Content-Language")
+# Another origin gets these alone: any header that a user sets may be a credential, such as X-Api-Key.
+_HARMLESS_HEADERS: Final = frozenset(
+    {"accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "user-agent"}
+)
+
+
+def redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+    """The request that the response asks for, or None if it is no redirect.
+
+    Method and body change as in browsers. Raises ProbeFailure with reason PROTOCOL for a location that cannot be used.
+    """
+    location = response.headers.get("location")
+    if response.status_code not in _REDIRECTS or location is None:
+        return None
+    url = _target(request.url, location)
+    method = _method(request.method, response.status_code)
+    keeps_body = method == request.method
+    return httpx.Request(
+        method, url, headers=_headers(request, url, keeps_body), content=request.content if keeps_body else None
+    )
+
+
+def _target(origin: httpx.URL, location: str) -> httpx.URL:
+    try:
+        url = origin.join(location).copy_with(username=None, password=None, fragment=None)
+    except (httpx.InvalidURL, ValueError) as exc:
+        raise ProbeFailure(Reason.PROTOCOL, "the redirect's location is not a valid URL") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ProbeFailure(Reason.PROTOCOL, "the redirect's location is not an http or https URL")
+    return url
+
+
+def _method(method: str, status_code: int) -> str:
+    if status_code in _KEEP_METHOD or method == "HEAD":
+        return method
+    return method if status_code == 301 and method != "POST" else "GET"
+
+
+def _headers(request: httpx.Request, url: httpx.URL, keeps_body: bool) -> httpx.Headers:
+    headers = request.headers.copy()
+    if not _may_see_credentials(request.url, url):
+        headers = httpx.Headers([item for item in headers.multi_items() if item[0] in _HARMLESS_HEADERS])
+    for name in () if keeps_body else _BODY_HEADERS:
+        headers.pop(name, None)
+    if _origin(url) != _origin(request.url):
+        headers.pop("Host", None)
+    return headers
+
+
+def _may_see_credentials(origin: httpx.URL, target: httpx.URL) -> bool:
+    """The same origin may, and the same host over TLS, to which http is usually redirected."""
+    if _origin(origin) == _origin(target):
+        return True
+    upgrade = (_origin(origin)[::2], _origin(target)[::2]) == (("http", 80), ("https", 443))
+    return upgrade and origin.raw_host == target.raw_host
+
+
+def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
+    return url.scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80)

@@ -1,0 +1,142 @@
+"""TLS over a connection, and what its certificates say."""
+
+import ssl
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import certifi
+
+from probes.connection import ByteStream
+from probes.failures import ProbeFailure
+from probes.trace import Phase, Trace
+from tocsin.domain.observations import Reason
+
+_READ_BYTES: Final = 64 * 1024
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; the ssl module names none of them.
+_VERIFICATION_ERRORS: Final = {
+    2: "has an unknown issuer",
+    9: "is not valid yet",
+    10: "expired on {expiry}",
+    18: "is self-signed",
+    19: "has an unknown issuer: its chain ends in a self-signed certificate",
+    20: "has an unknown issuer",
+    21: "has an unknown issuer",
+    62: "is not valid for the host {host}",
+    64: "is not valid for the address {host}",
+}
+
+
+def make_tls_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """A context that verifies chain and host name against a CA file, by default certifi's.
+
+    One file, as a context that also looks into the system's folders costs 40% more per handshake.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=ca_file or certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class TlsConnection:
+    """TLS within a connection, by OpenSSL on buffers in memory."""
+
+    def __init__(self, connection: ByteStream, context: ssl.SSLContext, host: str) -> None:
+        self._connection = connection
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.removesuffix("."))
+
+    def send(self, data: bytes) -> None:
+        self._session.write(data)
+        self._flush()
+
+    async def receive(self) -> bytes:
+        """Whatever is decrypted next, and b"" at the end. Raises OSError when the connection breaks."""
+        while True:
+            try:
+                return self._session.read(_READ_BYTES)
+            except ssl.SSLWantReadError:
+                await self._feed()
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return b""
+
+    async def handshake(self) -> None:
+        """Raises ssl.SSLError, and OSError when the connection breaks."""
+        while True:
+            try:
+                self._session.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush()
+                await self._feed()
+            else:
+                return self._flush()
+
+    def abort(self) -> None:
+        self._connection.abort()
+
+    @property
+    def version(self) -> str | None:
+        return self._session.version()
+
+    def earliest_expiry(self) -> datetime | None:
+        """The earliest expiry in the presented chain, which is known even if the chain did not verify."""
+        # The public getpeercert knows the leaf alone, and that only after it was accepted.
+        chain: list[Any] = self._session._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]  # noqa: SLF001
+        return min((_parse_time(certificate.get_info()["notAfter"]) for certificate in chain), default=None)
+
+    async def _feed(self) -> None:
+        data = await self._connection.receive()
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self._connection.send(self._outgoing.read())
+
+
+async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, trace: Trace) -> TlsConnection:
+    """Shake hands on the connection. Raises ProbeFailure with reason TLS."""
+    trace.enter(Phase.TLS)
+    secured = TlsConnection(connection, context, host)
+    try:
+        await secured.handshake()
+    except ssl.SSLCertVerificationError as exc:
+        raise ProbeFailure(Reason.TLS, _verification_message(exc, secured, host)) from exc
+    except ssl.SSLEOFError as exc:
+        raise ProbeFailure(Reason.TLS, "the server closed the connection during the TLS handshake") from exc
+    except ssl.SSLError as exc:
+        raise ProbeFailure(Reason.TLS, f"the TLS handshake failed: {_readable(exc)}") from exc
+    except OSError as exc:
+        raise ProbeFailure(Reason.TLS, "the connection was reset during the TLS handshake") from exc
+    finally:
+        _note_certificates(secured, trace)
+    trace.tls_version = secured.version
+    return secured
+
+
+def _note_certificates(secured: TlsConnection, trace: Trace) -> None:
+    """Keep the earliest expiry of all hops."""
+    expiry = secured.earliest_expiry()
+    if expiry is not None and (trace.certificate_expires_at is None or expiry < trace.certificate_expires_at):
+        trace.certificate_expires_at = expiry
+
+
+def _verification_message(exc: ssl.SSLCertVerificationError, secured: TlsConnection, host: str) -> str:
+    problem = _VERIFICATION_ERRORS.get(exc.verify_code, f"was not accepted: {exc.verify_message}")
+    return f"the certificate {problem.format(host=host, expiry=_readable_time(secured.earliest_expiry()))}"
+
+
+def _readable_time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown date"
+
+
+def _readable(exc: ssl.SSLError) -> str:
+    return (exc.reason or "unknown error").replace("_", " ").lower()
+
+
+@lru_cache(maxsize=4096)
+def _parse_time(certificate_time: str) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate_time), UTC)

@@ -1,0 +1,68 @@
+"""What a probe notes on its way, so that a failed one can still tell it."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from time import monotonic
+
+from tocsin.domain.observations import Phases
+
+
+class Phase(StrEnum):
+    """A part of a probe, named as in `Phases`."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    PROCESSING = "processing"
+    TRANSFER = "transfer"
+
+
+class Trace:
+    """The notes of one probe, filled in by the prober and read by the runner.
+
+    A probe is in one phase at a time. A phase that is entered again, by the next hop of a redirect or the next
+    address of a name, adds to its time, so the phases together never exceed the duration.
+    """
+
+    __slots__ = (
+        "_entered_at",
+        "_seconds",
+        "_started_at",
+        "address",
+        "certificate_expires_at",
+        "phase",
+        "status_code",
+        "timeout",
+        "tls_version",
+    )
+
+    def __init__(self, timeout: timedelta) -> None:
+        self._seconds: dict[Phase, float] = {}
+        self.timeout = timeout
+        # Not the event loop's clock: uvloop's ticks in milliseconds.
+        self._started_at = self._entered_at = monotonic()
+        self.phase: Phase | None = None
+        self.address: str | None = None
+        self.tls_version: str | None = None
+        self.certificate_expires_at: datetime | None = None
+        self.status_code: int | None = None
+
+    def enter(self, phase: Phase | None) -> None:
+        """End the phase under way and begin another, or none."""
+        now = monotonic()
+        if self.phase is not None:
+            self._seconds[self.phase] = self._seconds.get(self.phase, 0.0) + now - self._entered_at
+        self.phase = phase
+        self._entered_at = now
+
+    @property
+    def duration(self) -> timedelta:
+        """How long the probe has taken up to the last change of phase."""
+        return timedelta(seconds=self._entered_at - self._started_at)
+
+    @property
+    def remaining_seconds(self) -> float:
+        return self._started_at + self.timeout.total_seconds() - monotonic()
+
+    def phases(self) -> Phases:
+        return Phases(**{phase: timedelta(seconds=seconds) for phase, seconds in self._seconds.items()})
