@@ -4,7 +4,7 @@ The API works through Tortoise and sees one organization a transaction; the engi
 through asyncpg alone, on the tables that it needs. Row-level security holds both to it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,11 @@ def session_settings(role: Role | None) -> dict[str, str]:
     if role is None:
         return {**_SESSION, "application_name": "tocsin_migrator"}
     return {**_SESSION, "application_name": role.value, "role": role.value}
+
+
+def columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
+    """Turn rows into the arrays that `unnest` takes, also when there are none."""
+    return [[row[index] for row in rows] for index in range(width)]
 
 
 async def _keep_session(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from tocsin.database import Role, open_pool
+from tocsin.database import Connection, Role, open_pool
 
 
 async def _tables(owner: asyncpg.Connection) -> list[str]:
@@ -19,13 +19,13 @@ async def _fill(owner: asyncpg.Connection) -> None:
 
 
 @pytest.fixture
-async def api(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+async def api(database_url: str) -> AsyncIterator[Connection]:
     async with await open_pool(database_url, Role.API) as pool, pool.acquire() as connection:
         yield connection
 
 
 async def test_the_api_sees_no_row_of_any_table_without_an_organization(
-    api: asyncpg.Connection, owner: asyncpg.Connection
+    api: Connection, owner: asyncpg.Connection
 ) -> None:
     await _fill(owner)
     for table in await _tables(owner):
@@ -36,7 +36,7 @@ async def test_the_api_sees_no_row_of_any_table_without_an_organization(
 
 
 async def test_the_api_sees_one_organization_in_a_transaction(
-    api: asyncpg.Connection, owner: asyncpg.Connection
+    api: Connection, owner: asyncpg.Connection
 ) -> None:
     await _fill(owner)
     async with api.transaction():
@@ -46,7 +46,7 @@ async def test_the_api_sees_one_organization_in_a_transaction(
 
 
 async def test_the_api_cannot_write_into_another_organization(
-    api: asyncpg.Connection, owner: asyncpg.Connection
+    api: Connection, owner: asyncpg.Connection
 ) -> None:
     await _fill(owner)
     async with api.transaction():

@@ -1,0 +1,73 @@
+"""Hints to workers, through Dramatiq and Redis. They may be lost, repeated or late: the ledger is the queue of record."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import dramatiq
+import redis
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit
+
+PROBES_QUEUE = "probes"
+PROBE_BATCH = "probe_batch"
+PROBE_RUN = "probe_run"
+# An older hint names a batch that workers have found in the ledger by now.
+HINT_AGE_LIMIT_MS = 30_000
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def make_broker(redis_url: str) -> RedisBroker:
+    """A broker for hints. A worker that is gone is noticed after 15 s, and its messages are given to others."""
+    pool = redis.ConnectionPool.from_url(redis_url, socket_connect_timeout=1, socket_timeout=2)
+    return RedisBroker(  # type: ignore[no-untyped-call] - Dramatiq's brokers are not annotated
+        client=redis.Redis(connection_pool=pool),
+        middleware=[AgeLimit(max_age=HINT_AGE_LIMIT_MS)],
+        namespace="tocsin",
+        heartbeat_timeout=15_000,
+        maintenance_chance=20_000,
+        dead_message_ttl=60_000,
+    )
+
+
+class HintSender:
+    """Sends hints from an event loop without ever blocking it; while Redis is away, they are dropped."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._broker = make_broker(redis_url)
+        self._broker.declare_queue(PROBES_QUEUE)
+        self._thread = ThreadPoolExecutor(1, "hints")
+        self._sending: asyncio.Future[None] | None = None
+        self._failing = False
+
+    def send(self, actor: str, ids: Sequence[int]) -> None:
+        """Name these batches or runs to workers, soon and at most once."""
+        if self._sending is None or self._sending.done():
+            loop = asyncio.get_running_loop()
+            self._sending = loop.run_in_executor(self._thread, self._send_all, actor, list(ids))
+
+    def _send_all(self, actor: str, ids: list[int]) -> None:
+        try:
+            for row_id in ids:
+                self._broker.enqueue(_message(actor, row_id))
+        except (dramatiq.errors.BrokerError, redis.RedisError) as exc:
+            self._report(type(exc).__name__)
+        else:
+            self._failing = False
+
+    def _report(self, error: str) -> None:
+        if not self._failing:
+            _logger.warning("hints_are_lost", error=error, consequence="workers find their batches in the ledger")
+        self._failing = True
+
+    def close(self) -> None:
+        """Wait for what is being sent, then close the connections."""
+        self._thread.shutdown()
+        self._broker.close()
+        self._broker.client.close()
+
+
+def _message(actor: str, row_id: int) -> dramatiq.Message[None]:
+    return dramatiq.Message(queue_name=PROBES_QUEUE, actor_name=actor, args=(row_id,), kwargs={}, options={})

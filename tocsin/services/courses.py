@@ -1,0 +1,51 @@
+"""What was due, as the database remembers it: the versions of schedules and the gaps in planning."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from tocsin.database import Connection
+from tocsin.domain.folding import Course, Gap
+from tocsin.domain.schedule import Cron, Interval, ScheduleVersion
+from tocsin.domain.status import Thresholds
+
+_VERSIONS = """
+SELECT check_id, revision, valid_from, valid_to, interval_ms, phase_ms, cron, time_zone, paused,
+       failure_threshold, success_threshold
+FROM check_versions
+WHERE check_id = ANY($1::bigint[]) AND valid_to > $2 AND valid_from < valid_to ORDER BY check_id, valid_from
+"""
+_GAPS = "SELECT from_at, to_at FROM gaps WHERE to_at > $1 ORDER BY from_at"
+
+
+async def read_courses(connection: Connection, check_ids: Sequence[int], since: datetime) -> dict[int, Course]:
+    """The whole course of each check since an instant. Its newest thresholds count."""
+    rows: defaultdict[int, list[asyncpg.Record]] = defaultdict(list)
+    for row in await connection.fetch(_VERSIONS, check_ids, since):
+        rows[row["check_id"]].append(row)
+    gaps = [Gap(row["from_at"], row["to_at"]) for row in await connection.fetch(_GAPS, since)]
+    return {
+        check_id: Course([schedule_version(row) for row in versions], thresholds(versions[-1]), gaps)
+        for check_id, versions in rows.items()
+    }
+
+
+def newest_course(row: asyncpg.Record) -> Course:
+    """The course of a check that follows its newest version, which is all that most of them need."""
+    return Course((schedule_version(row),), thresholds(row))
+
+
+def thresholds(row: asyncpg.Record) -> Thresholds:
+    return Thresholds(row["failure_threshold"], row["success_threshold"])
+
+
+def schedule_version(row: asyncpg.Record) -> ScheduleVersion:
+    return ScheduleVersion(row["revision"], row["valid_from"], row["valid_to"], _schedule(row), row["paused"])
+
+
+def _schedule(row: asyncpg.Record) -> Interval | Cron:
+    if row["cron"] is not None:
+        return Cron(row["cron"], row["time_zone"])
+    return Interval(timedelta(milliseconds=row["interval_ms"]), timedelta(milliseconds=row["phase_ms"]))

@@ -1,0 +1,55 @@
+"""Probe a check because somebody asked: the engine's half of `runCheck`. Such a run is stored apart and never folded."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tocsin.database import Connection
+from tocsin.domain.observations import Observation
+from tocsin.services.leases import Definition
+from tocsin.services.recording import observation_row
+
+# Whoever asked has given up by then.
+_GIVE_UP_AFTER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """A run that this process has taken, and what it is to probe."""
+
+    id: int
+    definition: Definition
+
+
+_CLAIM = """
+WITH open AS (
+    SELECT id FROM runs
+    WHERE claimed_at IS NULL AND requested_at > clock_timestamp() - $1::interval AND ($2::bigint IS NULL OR id = $2)
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE runs r SET claimed_at = clock_timestamp()
+FROM open, check_versions v
+WHERE r.id = open.id AND v.check_id = r.check_id AND v.revision = r.revision
+RETURNING r.id, v.kind, v.target::text, v.timeout_ms
+"""
+
+
+async def claim_run(connection: Connection, run_id: int | None = None) -> ClaimedRun | None:
+    """Take a run that nobody has taken: this one, or the oldest."""
+    row = await connection.fetchrow(_CLAIM, _GIVE_UP_AFTER, run_id)
+    if row is None:
+        return None
+    timeout = timedelta(milliseconds=row["timeout_ms"])
+    return ClaimedRun(row["id"], Definition(row["kind"], row["target"], timeout))
+
+
+_FINISH = """
+UPDATE runs SET finished_at = clock_timestamp(), started_at = $2, duration_us = $3, outcome = $4, reason = $5,
+    status_code = $6, resolve_us = $7, connect_us = $8, tls_us = $9, processing_us = $10, transfer_us = $11,
+    certificate_expires_at = $12, address = $13::text::inet, message = $14
+WHERE id = $1 AND finished_at IS NULL
+"""
+
+
+async def finish_run(connection: Connection, run_id: int, observation: Observation) -> None:
+    """Store what the run saw."""
+    await connection.execute(_FINISH, run_id, *observation_row(observation))
