@@ -206,6 +206,8 @@ CREATE TABLE results (
     message text,
     PRIMARY KEY (check_id, slot, location_id)
 ) PARTITION BY RANGE (slot);
+-- Rows arrive nearly in the order of their slots, so this finds an hour of all checks for next to nothing.
+CREATE INDEX results_slot ON results USING brin (slot) WITH (autosummarize = on);
 
 CREATE TABLE check_states (
     check_id bigint NOT NULL REFERENCES checks ON DELETE CASCADE,
@@ -291,7 +293,8 @@ CREATE TABLE events (
 );
 CREATE INDEX events_at ON events (at);
 
--- One row an hour, so that a month of percentiles takes milliseconds. Buckets: tocsin.domain.latency.
+-- One row an hour, so that a month of percentiles takes milliseconds. A histogram is one whole number with twelve
+-- decimal digits a bucket, so that sum() adds histograms. Buckets: tocsin.domain.latency.
 CREATE TABLE results_hourly (
     check_id bigint NOT NULL,
     hour timestamptz NOT NULL,
@@ -303,13 +306,20 @@ CREATE TABLE results_hourly (
     missed int NOT NULL,
     unknown int NOT NULL,
     duration_sum_us bigint NOT NULL,
-    histogram int[] NOT NULL,
+    histogram numeric NOT NULL,
     PRIMARY KEY (check_id, hour, location_id)
 );
 CREATE INDEX results_hourly_hour ON results_hourly (hour);
--- Hours whose rollup is missing or older than a late result.
+-- Every hour before this one was rolled up.
+CREATE TABLE rollup_progress (
+    rolled_up_to timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX rollup_progress_one ON rollup_progress ((true));
+INSERT INTO rollup_progress VALUES (date_trunc('hour', now(), 'UTC'));
+-- Hours that got a result after their end. One row a transaction, so that no writer waits for another.
 CREATE TABLE rollup_marks (
-    hour timestamptz PRIMARY KEY
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hour timestamptz NOT NULL
 );
 """
 
@@ -348,7 +358,7 @@ _ENGINE_RIGHTS = {
     "events": "SELECT, INSERT, DELETE",
     "results_hourly": "SELECT, INSERT, UPDATE, DELETE",
 }
-_ENGINE_LEDGER = ("ticks", "gaps", "batches", "batch_leases", "rollup_marks")
+_ENGINE_LEDGER = ("ticks", "gaps", "batches", "batch_leases", "rollup_progress", "rollup_marks")
 
 _FUNCTIONS = """
 -- The platform's time. It follows the ledger across a backward step of the server's clock.
@@ -384,8 +394,15 @@ CREATE FUNCTION tocsin_ledger_health()
         SELECT (SELECT max(at) FROM ticks), clock_timestamp(), min(b.tick_at), count(b.id)
         FROM batch_leases l JOIN batches b ON b.id = l.batch_id WHERE l.done_at IS NULL;
     END;
-REVOKE EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now TO tocsin_api;
+
+-- Every hour before this one was rolled up.
+CREATE FUNCTION tocsin_rolled_up_to() RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN (SELECT rolled_up_to FROM rollup_progress);
+REVOKE EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now,
+    tocsin_rolled_up_to FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now,
+    tocsin_rolled_up_to TO tocsin_api;
 GRANT EXECUTE ON FUNCTION tocsin_now TO tocsin_engine;
 GRANT USAGE ON SCHEMA public TO tocsin_api, tocsin_engine;
 GRANT SELECT ON locations TO tocsin_api, tocsin_engine;
