@@ -9,11 +9,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
+from tocsin.domain.cron import Cron, cron_instants, validate_cron, validate_time_zone
+
+__all__ = [
+    "END_OF_TIME",
+    "EPOCH",
+    "MAXIMUM_INTERVAL",
+    "MILLISECOND",
+    "MINIMUM_INTERVAL",
+    "TICK",
+    "Cron",
+    "Interval",
+    "ScheduleVersion",
+    "cron_instants",
+    "first_slot_after",
+    "interval_schedule",
+    "next_slot",
+    "phase",
+    "slots",
+    "slots_of",
+    "validate_cron",
+    "validate_interval",
+    "validate_time_zone",
+]
 
 TICK = timedelta(seconds=1)
+MINIMUM_INTERVAL = TICK
+MAXIMUM_INTERVAL = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -28,14 +51,6 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Cron:
-    """The instants of a five-field cron expression in an IANA time zone."""
-
-    expression: str
-    time_zone: str
-
-
-@dataclass(frozen=True, slots=True)
 class ScheduleVersion:
     """What was due from `valid_from` until just before `valid_to`; nothing while `paused`."""
 
@@ -44,6 +59,14 @@ class ScheduleVersion:
     valid_to: datetime
     schedule: Interval | Cron
     paused: bool = False
+
+
+def validate_interval(interval: timedelta) -> timedelta:
+    """Return the interval. Raises ValueError unless it is a whole number of seconds from 1 s to 1 day."""
+    if not MINIMUM_INTERVAL <= interval <= MAXIMUM_INTERVAL or interval % TICK:
+        shortest, longest = MINIMUM_INTERVAL // TICK, MAXIMUM_INTERVAL // TICK
+        raise ValueError(f"must be a whole number of seconds from {shortest} to {longest}; use cron for longer ones")
+    return interval
 
 
 def phase(check_id: int, interval: timedelta) -> timedelta:
@@ -66,24 +89,13 @@ def first_slot_after(schedule: Interval, instant: datetime) -> datetime:
     return EPOCH + schedule.phase + (elapsed + 1) * schedule.every
 
 
-def cron_instants(cron: Cron, after: datetime) -> Iterator[datetime]:
-    """The instants strictly after `after`, in order, in UTC.
-
-    A daily time that a clock change skips runs right after the change; one that it repeats runs once.
-    """
-    local = after.astimezone(ZoneInfo(cron.time_zone))
-    return (instant.astimezone(UTC) for instant in CronSim(cron.expression, local))
-
-
 def slots_of(version: ScheduleVersion, after: datetime) -> Iterator[datetime]:
     """The slots of one version strictly after `after`, in order."""
     if version.paused:
         return
-    start = max(after, version.valid_from - MILLISECOND)
-    for slot in _unbounded_slots(version.schedule, start):
-        if slot >= version.valid_to:
-            return
-        yield slot
+    # Slots are whole milliseconds, the instants of edits are not: one that lies between two belongs to the later.
+    start = max(after, version.valid_from - datetime.resolution)
+    yield from takewhile(lambda slot: slot < version.valid_to, _unbounded_slots(version.schedule, start))
 
 
 def _unbounded_slots(schedule: Interval | Cron, after: datetime) -> Iterator[datetime]:
@@ -101,3 +113,8 @@ def slots(versions: Sequence[ScheduleVersion], after: datetime, until: datetime)
     for version in versions:
         if version.valid_to > after and version.valid_from <= until:
             yield from takewhile(lambda slot: slot <= until, slots_of(version, after))
+
+
+def next_slot(versions: Sequence[ScheduleVersion], after: datetime) -> datetime | None:
+    """The earliest slot strictly after `after`; None when nothing is due any more."""
+    return next(slots(versions, after, END_OF_TIME), None)
