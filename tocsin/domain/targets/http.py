@@ -2,16 +2,17 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tocsin.domain.targets.addresses import validate_host
 from tocsin.domain.targets.model import Target
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
+_IPV6_AND_PORT = re.compile(r"\[[^\[\]]*:[^\[\]]*\](?::[0-9]*)?")
 # They frame the message or name the connection, so the prober alone may set them.
 _FRAMING_HEADERS = frozenset(
     {"connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -39,9 +40,18 @@ def _validate_header_name(name: str) -> str:
 
 
 def _validate_header_value(value: str) -> str:
-    if any((ord(character) < 32 and character != "\t") or ord(character) == 127 for character in value):
-        raise ValueError("must not contain control characters such as line breaks")
+    if not value.isascii():
+        raise ValueError("must be ASCII; percent-encode other characters, or encode them as Base64")
+    if any(not character.isprintable() and character != "\t" for character in value):
+        raise ValueError("must not contain control characters such as line breaks; leave them out")
     return value
+
+
+def _validate_text(text: str) -> str:
+    # PostgreSQL stores no NUL in text or JSON.
+    if "\0" in text:
+        raise ValueError("must not contain the character NUL; leave it out")
+    return text
 
 
 class HttpHeader(BaseModel):
@@ -58,7 +68,7 @@ class HttpHeader(BaseModel):
 
 
 def _split_url(url: str) -> SplitResult:
-    if any(character.isspace() or ord(character) < 32 for character in url):
+    if any(character.isspace() or not character.isprintable() for character in url):
         raise ValueError("must not contain spaces or control characters; write them percent-encoded")
     try:
         parts = urlsplit(url)
@@ -76,7 +86,9 @@ def _validate_url(url: str) -> str:
         raise ValueError("must not contain a user name or password; send an Authorization header instead")
     if parts.port == 0:
         raise ValueError("must have a port from 1 to 65535")
-    validate_host(parts.hostname.partition("%")[0])
+    if "[" in parts.netloc and not _IPV6_AND_PORT.fullmatch(parts.netloc):
+        raise ValueError("must have an IPv6 address in brackets, and nothing else, as in http://[2001:db8::1]/")
+    validate_host(parts.hostname)
     return url
 
 
@@ -85,6 +97,13 @@ def _validate_status(status: str) -> str:
     if not match or (match[2] and match[1] > match[2]):
         raise ValueError("must be a status such as 204, or a range such as 200-299")
     return status
+
+
+def _validate_statuses(statuses: tuple[str, ...]) -> tuple[str, ...]:
+    # Not by min_length: pydantic then calls a tuple empty as well whose only item is wrong.
+    if not statuses:
+        raise ValueError("must name at least one status, such as 200-299")
+    return statuses
 
 
 ExpectedStatus = Annotated[str, AfterValidator(_validate_status)]
@@ -100,32 +119,41 @@ class HttpTarget(Target):
     )
     method: HttpMethod = Field(default=HttpMethod.GET, description="Method of the request.")
     headers: tuple[HttpHeader, ...] = Field(default=(), max_length=50, description="Headers to send, in this order.")
-    body: str | None = Field(default=None, max_length=65536, description="Body to send, as UTF-8 text.")
-    expected_status: tuple[ExpectedStatus, ...] = Field(
+    body: Annotated[str, Field(max_length=65536), AfterValidator(_validate_text)] | None = Field(
+        default=None, description="Body to send, as UTF-8 text."
+    )
+    expected_status: Annotated[tuple[ExpectedStatus, ...], AfterValidator(_validate_statuses)] = Field(
         default=("200-299",),
-        min_length=1,
         max_length=20,
+        json_schema_extra={"minItems": 1},
         description="Statuses that count as success: single ones such as 204, or ranges such as 200-299.",
     )
-    body_contains: str | None = Field(
-        default=None, min_length=1, max_length=1024, description="Text that the response's body must contain."
+    body_contains: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_validate_text)] | None = Field(
+        default=None, description="Text that the response's body must contain."
     )
     follow_redirects: bool = Field(
         default=True, description="Whether redirects are followed, at most 10, and the last response judged."
     )
 
-    @model_validator(mode="after")
-    def _body_needs_a_method_that_has_one(self) -> Self:
-        if self.body is not None and self.method in (HttpMethod.GET, HttpMethod.HEAD):
-            raise ValueError(f"body cannot be sent with {self.method}; choose POST, PUT or PATCH")
-        if self.body_contains is not None and self.method is HttpMethod.HEAD:
-            raise ValueError("bodyContains cannot be judged with HEAD, which has no body; choose GET")
-        return self
+    @field_validator("body")
+    @classmethod
+    def _body_needs_a_method_that_has_one(cls, body: str | None, info: ValidationInfo) -> str | None:
+        method = info.data.get("method")
+        if body is not None and method in (HttpMethod.GET, HttpMethod.HEAD):
+            raise ValueError(f"cannot be sent with {method}; choose POST, PUT or PATCH")
+        return body
+
+    @field_validator("body_contains")
+    @classmethod
+    def _response_needs_a_body(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and info.data.get("method") is HttpMethod.HEAD:
+            raise ValueError("cannot be judged with HEAD, which is answered without a body; choose GET")
+        return text
 
     @property
     def summary(self) -> str:
-        # A query may carry a secret.
-        return f"{self.method} {self.url.partition('?')[0]}"
+        # A query and a fragment may carry a secret.
+        return f"{self.method} {re.split('[?#]', self.url)[0]}"
 
     def accepts_status(self, status_code: int) -> bool:
         """Whether a response with this status code counts as success."""
