@@ -48,6 +48,9 @@ class Doorbell:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         await self._redis.aclose()
 
     async def ring(self, organization_ids: Iterable[int]) -> None:
