@@ -1,4 +1,4 @@
-"""The domain has no clock, no chance, no framework and no I/O, but for the database of time zones that zoneinfo reads."""
+"""The domain has no clock, no chance, no framework, and no I/O but for the time zones that zoneinfo reads."""
 
 import ast
 import subprocess
