@@ -27,13 +27,15 @@ _VERIFICATION_ERRORS: Final = {
 }
 
 
-def make_tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """A context that verifies chain and host name against a CA file, by default certifi's.
+def make_tls_context(extra_ca_file: str | None = None) -> ssl.SSLContext:
+    """A context that verifies chain and host name against certifi's authorities, and those of another file.
 
-    One file, as a context that also looks into the system's folders costs 40% more per handshake.
+    Files alone, as a context that also looks into the system's folders costs 40% more per handshake.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cafile=ca_file or certifi.where())
+    context.load_verify_locations(cafile=certifi.where())
+    if extra_ca_file is not None:
+        context.load_verify_locations(cafile=extra_ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -62,15 +64,16 @@ class TlsConnection:
                 return b""
 
     async def handshake(self) -> None:
-        """Raises ssl.SSLError, and OSError when the connection breaks."""
+        """Shake hands; the last message of TLS 1.3 travels with the first data, which saves a segment.
+
+        Raises ssl.SSLError, and OSError when the connection breaks.
+        """
         while True:
             try:
-                self._session.do_handshake()
+                return self._session.do_handshake()
             except ssl.SSLWantReadError:
                 self._flush()
                 await self._feed()
-            else:
-                return self._flush()
 
     def abort(self) -> None:
         self._connection.abort()

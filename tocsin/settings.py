@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -31,9 +33,15 @@ class Api:
 
 @dataclass(frozen=True)
 class Egress:
-    """What probes may reach. A shared installation refuses private and loopback addresses."""
+    """What probes may reach. A shared installation refuses private and loopback addresses.
+
+    `exceptions` are addresses and ports that probes reach whatever is refused otherwise. `extra_ca_file` holds the
+    certificates of authorities that probes trust besides the public ones.
+    """
 
     allow_private: bool = True
+    exceptions: frozenset[tuple[str, int]] = frozenset()
+    extra_ca_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             port=_read(environment, "TOCSIN_PORT", Api.port, _port),
             allowed_origins=_read(environment, "TOCSIN_ALLOWED_ORIGINS", (), _origins),
         ),
-        egress=Egress(allow_private=_read(environment, "TOCSIN_ALLOW_PRIVATE_TARGETS", True, _boolean)),
+        egress=Egress(
+            allow_private=_read(environment, "TOCSIN_ALLOW_PRIVATE_TARGETS", True, _boolean),
+            exceptions=_read(environment, "TOCSIN_EGRESS_EXCEPTIONS", frozenset(), _endpoints),
+            extra_ca_file=_read(environment, "TOCSIN_EXTRA_CA_FILE", None, _certificates),
+        ),
         retention=Retention(
             results_days=_read(environment, "TOCSIN_RESULTS_RETENTION_DAYS", Retention.results_days, _positive),
             history_days=_read(environment, "TOCSIN_HISTORY_RETENTION_DAYS", Retention.history_days, _positive),
@@ -137,6 +149,28 @@ def _origins(value: str) -> tuple[str, ...]:
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
             raise ValueError("must list origins such as https://status.example.com, separated by commas")
     return origins
+
+
+def _endpoints(value: str) -> frozenset[tuple[str, int]]:
+    return frozenset(_endpoint(part.strip()) for part in value.split(","))
+
+
+def _endpoint(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    try:
+        return str(ip_address(host.removeprefix("[").removesuffix("]"))), _port(port)
+    except ValueError:
+        raise ValueError("must list addresses such as 10.0.0.7:443 or [fd00::7]:443, separated by commas") from None
+
+
+def _certificates(value: str) -> str:
+    try:
+        text = Path(value).read_bytes()
+    except OSError as exc:
+        raise ValueError(f"cannot be read ({exc.strerror}); name a file of certificates in PEM format") from None
+    if b"-----BEGIN CERTIFICATE-----" not in text:
+        raise ValueError("holds no certificate; name a file of certificates in PEM format")
+    return value
 
 
 def _token(value: str) -> str:
