@@ -1,4 +1,4 @@
-"""Runs one server for as long as its parent lives, and keeps its log bounded.
+"""Runs one server, or another child, for as long as its parent lives, and keeps its log bounded.
 
 It is started by path with `python -I -S` and so imports the standard library alone. It has one thread and is the parent
 of the server, which makes "die with your parent" hold: that is tied to the thread that started the process, and the
@@ -40,6 +40,20 @@ class BoundedLog:
                 self.file = self.path.open("ab", buffering=0)
 
 
+class PassedOn:
+    """The guard's own standard error. What its reader is too slow for is dropped: that stops no child either."""
+
+    def __init__(self) -> None:
+        os.set_blocking(2, False)
+
+    def write(self, chunk: bytes) -> None:
+        with suppress(OSError):
+            os.write(2, chunk)
+
+
+Log = BoundedLog | PassedOn
+
+
 def die_with_parent(stop_signal: int) -> Callable[[], None] | None:
     """What the child runs before the server, once its privileges are dropped, as dropping them would undo it."""
     if sys.platform != "linux":
@@ -68,14 +82,14 @@ def start_server(order: dict[str, Any], stop_signal: int) -> subprocess.Popen[by
     )
 
 
-def copy_output(output: int, log: BoundedLog) -> bool:
+def copy_output(output: int, log: Log) -> bool:
     """Copy what is there; False at the end of the output."""
     chunk = os.read(output, 65536)
     log.write(chunk)
     return bool(chunk)
 
 
-def runs_until_released(output: int, log: BoundedLog, parent: int) -> bool:
+def runs_until_released(output: int, log: Log, parent: int) -> bool:
     """Wait; True when the server is to be stopped, False when it ended by itself.
 
     The parent's id is looked at too: a process that the parent forked holds the pipe open beyond the parent's death.
@@ -88,12 +102,18 @@ def runs_until_released(output: int, log: BoundedLog, parent: int) -> bool:
             return True
 
 
-def ends_within(seconds: float, output: int, log: BoundedLog) -> bool:
+def ends_within(seconds: float, output: int, log: Log) -> bool:
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
         if select.select([output], [], [], left)[0] and not copy_output(output, log):
             return True
     return False
+
+
+def exit_status(server: subprocess.Popen[bytes]) -> int:
+    """The server's status, as a shell says it: 128 + n after signal n."""
+    status = server.wait()
+    return status if status >= 0 else 128 - status
 
 
 def answer(message: str) -> None:
@@ -107,7 +127,7 @@ def main() -> int:
     order = json.loads(sys.argv[1])
     stops = [(signal.Signals[name], seconds) for name, seconds in order["stops"]]
     try:
-        log = BoundedLog(Path(order["log"]))
+        log = BoundedLog(Path(order["log"])) if order["log"] else PassedOn()
         server = start_server(order, stops[0][0])
     except (OSError, subprocess.SubprocessError) as exc:
         answer(str(exc))
@@ -119,8 +139,7 @@ def main() -> int:
             server.send_signal(stop_signal)
             if ends_within(seconds, output, log):
                 break
-    server.wait()
-    return 0
+    return exit_status(server)
 
 
 if __name__ == "__main__":
