@@ -69,6 +69,7 @@ def require_plain_host(host: str) -> None:
         )
 
 
+@lru_cache(maxsize=16_384)
 def is_ip_address(host: str) -> bool:
     """Whether the host is an IP address in a spelling that every parser reads alike."""
     try:

@@ -22,8 +22,7 @@ def redirected(request: httpx.Request, response: httpx.Response) -> httpx.Reques
 
     Method and body change as in browsers. Raises ProbeFailure with reason PROTOCOL for a location that cannot be used.
     """
-    location = response.headers.get("location")
-    if response.status_code not in _REDIRECTS or location is None:
+    if response.status_code not in _REDIRECTS or (location := response.headers.get("location")) is None:
         return None
     url = _target(request.url, location)
     method = _method(request.method, response.status_code)

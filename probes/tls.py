@@ -64,16 +64,15 @@ class TlsConnection:
                 return b""
 
     async def handshake(self) -> None:
-        """Shake hands; the last message of TLS 1.3 travels with the first data, which saves a segment.
-
-        Raises ssl.SSLError, and OSError when the connection breaks.
-        """
+        """Raises ssl.SSLError, and OSError when the connection breaks."""
         while True:
             try:
-                return self._session.do_handshake()
+                self._session.do_handshake()
             except ssl.SSLWantReadError:
                 self._flush()
                 await self._feed()
+            else:
+                return self._flush()
 
     def abort(self) -> None:
         self._connection.abort()

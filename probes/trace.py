@@ -1,20 +1,20 @@
 """What a probe notes on its way, so that a failed one can still tell it."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum
 from time import monotonic
 
 from tocsin.domain.observations import Phases
 
 
-class Phase(StrEnum):
-    """A part of a probe, named as in `Phases`."""
+class Phase(IntEnum):
+    """A part of a probe; the number is its place in `Phases`."""
 
-    RESOLVE = "resolve"
-    CONNECT = "connect"
-    TLS = "tls"
-    PROCESSING = "processing"
-    TRANSFER = "transfer"
+    RESOLVE = 0
+    CONNECT = 1
+    TLS = 2
+    PROCESSING = 3
+    TRANSFER = 4
 
 
 class Trace:
@@ -37,7 +37,7 @@ class Trace:
     )
 
     def __init__(self, timeout: timedelta) -> None:
-        self._seconds: dict[Phase, float] = {}
+        self._seconds: list[float | None] = [None] * len(Phase)
         self.timeout = timeout
         # Not the event loop's clock: uvloop's ticks in milliseconds.
         self._started_at = self._entered_at = monotonic()
@@ -51,7 +51,7 @@ class Trace:
         """End the phase under way and begin another, or none."""
         now = monotonic()
         if self.phase is not None:
-            self._seconds[self.phase] = self._seconds.get(self.phase, 0.0) + now - self._entered_at
+            self._seconds[self.phase] = (self._seconds[self.phase] or 0.0) + now - self._entered_at
         self.phase = phase
         self._entered_at = now
 
@@ -65,4 +65,4 @@ class Trace:
         return self._started_at + self.timeout.total_seconds() - monotonic()
 
     def phases(self) -> Phases:
-        return Phases(**{phase: timedelta(seconds=seconds) for phase, seconds in self._seconds.items()})
+        return Phases(*[None if seconds is None else timedelta(seconds=seconds) for seconds in self._seconds])
