@@ -54,7 +54,7 @@ async def database_url(servers: Servers, template_database: str) -> AsyncIterato
     """A migrated database for one test."""
     name = f"tocsin_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(servers.database_url)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     yield with_database(servers.database_url, name)
     await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await connection.close()

@@ -1,5 +1,6 @@
 """The platform's time: the database's clock, carried on between readings and held across its steps backwards."""
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,11 @@ _STEP = timedelta(milliseconds=500)
 _READ = "SELECT clock_timestamp() AS now, (SELECT max(at) FROM ticks) AS newest_tick_at"
 
 
+def _monotonic() -> float:
+    """Seconds since the machine started, also those in which it slept, where the system can tell."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+
+
 class PlatformClock:
     """Tells the platform's time without asking the database each time.
 
@@ -21,7 +27,7 @@ class PlatformClock:
     until that clock has caught up. A process that starts in such a time learns it from the newest planned tick.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = _monotonic) -> None:
         self._monotonic = monotonic
         self._zero: datetime | None = None
         self.held_back = timedelta(0)

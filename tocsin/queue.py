@@ -1,4 +1,4 @@
-"""Hints to workers, through Dramatiq and Redis. They may be lost, repeated or late: the ledger is the queue of record."""
+"""Hints to workers, through Dramatiq and Redis. They may be lost, repeated or late: the ledger holds the work."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 def make_broker(redis_url: str) -> RedisBroker:
     """A broker for hints. A worker that is gone is noticed after 15 s, and its messages are given to others."""
     pool = redis.ConnectionPool.from_url(redis_url, socket_connect_timeout=1, socket_timeout=2)
-    return RedisBroker(  # type: ignore[no-untyped-call] - Dramatiq's brokers are not annotated
+    return RedisBroker(  # type: ignore[no-untyped-call]  # Dramatiq does not annotate it
         client=redis.Redis(connection_pool=pool),
         middleware=[AgeLimit(max_age=HINT_AGE_LIMIT_MS)],
         namespace="tocsin",

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
@@ -42,7 +42,9 @@ def thresholds(row: asyncpg.Record) -> Thresholds:
 
 
 def schedule_version(row: asyncpg.Record) -> ScheduleVersion:
-    return ScheduleVersion(row["revision"], row["valid_from"], row["valid_to"], _schedule(row), row["paused"])
+    # asyncpg reads infinity as a naive maximum.
+    valid_to = row["valid_to"].replace(tzinfo=UTC)
+    return ScheduleVersion(row["revision"], row["valid_from"], valid_to, _schedule(row), row["paused"])
 
 
 def _schedule(row: asyncpg.Record) -> Interval | Cron:

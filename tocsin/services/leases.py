@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from tocsin.clock import PLAN_LEAD
 from tocsin.database import Connection, columns
+from tocsin.domain.schedule import TICK
 from tocsin.services.planning import CATCH_UP_LIMIT
+
+# How long a hint may take; hints spread batches evenly over the workers, looking into the ledger does not.
+_HINT_TIME = timedelta(seconds=0.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,8 @@ _CLAIM = """
 WITH open AS (
     SELECT l.batch_id FROM batch_leases l JOIN batches b ON b.id = l.batch_id
     WHERE l.done_at IS NULL AND l.holder IS NULL AND l.batch_id >= $2 AND ($3::bigint IS NULL OR l.batch_id = $3)
-      AND b.tick_at > $4
-    ORDER BY l.batch_id LIMIT $5 FOR UPDATE OF l SKIP LOCKED
+      AND b.tick_at > $4 AND b.tick_at < $5
+    ORDER BY l.batch_id LIMIT $6 FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE batch_leases l SET holder = $1, attempt = l.attempt + 1, heartbeat = 0
 FROM open WHERE l.batch_id = open.batch_id
@@ -56,13 +61,15 @@ RETURNING l.batch_id, l.attempt
 
 async def claim_batch(connection: Connection, holder: UUID, batch_id: int, now: datetime) -> Lease | None:
     """Take one batch, unless somebody else holds or has done it."""
-    rows = await connection.fetch(_CLAIM, holder, batch_id, batch_id, now - CATCH_UP_LIMIT, 1)
+    oldest, newest = now - CATCH_UP_LIMIT, now + PLAN_LEAD + TICK
+    rows = await connection.fetch(_CLAIM, holder, batch_id, batch_id, oldest, newest, 1)
     return Lease(rows[0]["batch_id"], rows[0]["attempt"]) if rows else None
 
 
 async def claim_batches(connection: Connection, holder: UUID, watermark: int, now: datetime, most: int) -> list[Lease]:
-    """Take the oldest batches that nobody holds. Every batch below the watermark is known to be done."""
-    rows = await connection.fetch(_CLAIM, holder, watermark, None, now - CATCH_UP_LIMIT, most)
+    """Take the oldest batches that nobody took on a hint. Every batch below the watermark is known to be done."""
+    oldest, newest = now - CATCH_UP_LIMIT, now + PLAN_LEAD - _HINT_TIME
+    rows = await connection.fetch(_CLAIM, holder, watermark, None, oldest, newest, most)
     return [Lease(row["batch_id"], row["attempt"]) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Probe a check because somebody asked: the engine's half of `runCheck`. Such a run is stored apart and never folded."""
+"""Probe a check because somebody asked: the engine's half of `runCheck`. A run is stored apart and never folded."""
 
 from dataclasses import dataclass
 from datetime import timedelta

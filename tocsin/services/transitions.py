@@ -1,6 +1,6 @@
 """Write what the state machine decided: status changes, incidents and their events, in the caller's transaction."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,9 +61,26 @@ async def write_transitions(connection: Connection, events: Sequence[CheckEvent]
     """Write the events of a fold; return what is new, by organization."""
     news: defaultdict[int, News] = defaultdict(News)
     await _write_status_changes(connection, events, news)
-    await _close_recovered(connection, events, news)
-    await _open_incidents(connection, events, news)
+    for turn in _turns(events):
+        await _close_recovered(connection, turn, news)
+        await _open_incidents(connection, turn, news)
     return news
+
+
+def _turns(events: Sequence[CheckEvent]) -> list[list[CheckEvent]]:
+    """The events of incidents in their order, at most one of a check in each turn.
+
+    After an outage of the database one flush may bring a failure, a recovery and the next failure.
+    """
+    turns: list[list[CheckEvent]] = []
+    seen: Counter[int] = Counter()
+    for each in events:
+        if not isinstance(each.event, StatusChanged):
+            if seen[each.check_id] == len(turns):
+                turns.append([])
+            turns[seen[each.check_id]].append(each)
+            seen[each.check_id] += 1
+    return turns
 
 
 async def _write_status_changes(

@@ -1,0 +1,215 @@
+"""Hold batches: claim them from the ledger, start each probe at its slot, and hand what it saw to the recorder."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import structlog
+from pydantic import ValidationError
+
+from probes.engine import Engine
+from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
+from probes.recorder import HeldBatch, Recorder
+from probes.runner import probe
+from tocsin.clock import PlatformClock
+from tocsin.database import Pool
+from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.domain.targets import parse_target
+from tocsin.domain.targets.model import Target
+from tocsin.services.leases import (
+    Definition,
+    DueSlot,
+    Lease,
+    claim_batch,
+    claim_batches,
+    hand_back,
+    heartbeat,
+    load_definitions,
+    load_slots,
+    watermark,
+)
+from tocsin.services.planning import CATCH_UP_LIMIT
+from tocsin.services.recording import Result
+from tocsin.services.run_claims import claim_run, finish_run
+
+# How often the ledger is looked into, whether hints come or not.
+POLL_SECONDS = 0.5
+HEARTBEAT_SECONDS = 1.0
+# Parsed targets are kept, up to this many; a revision never changes.
+_MOST_TARGETS = 50_000
+_UNREADABLE = "this worker's version does not know such a target"
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class BatchRunner:
+    """Probes what is due. `concurrency` bounds the slots held at a time; what is beyond it is left for others."""
+
+    def __init__(self, pool: Pool, clock: PlatformClock, engine: Engine, recorder: Recorder, concurrency: int) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._engine = engine
+        self._recorder = recorder
+        self._concurrency = concurrency
+        self._holder = uuid4()
+        self._watermark = 0
+        self._held: set[HeldBatch] = set()
+        self._batches: set[asyncio.Task[None]] = set()
+        self._probes: set[asyncio.Task[None]] = set()
+        self._targets: dict[tuple[int, int], tuple[Target | None, timedelta]] = {}
+        self._hints: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue(1000)
+
+    def hint_batch(self, batch_id: int) -> None:
+        """A batch may be waiting; called in the event loop."""
+        self._hint(self._take_batch(batch_id))
+
+    def hint_run(self, run_id: int) -> None:
+        """Somebody may be waiting for a run; called in the event loop."""
+        self._hint(self._take_run(run_id))
+
+    def _hint(self, take: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._hints.put_nowait(take)
+        except asyncio.QueueFull:
+            take.close()
+
+    async def follow_hints(self) -> None:
+        """Take what is hinted at until cancelled."""
+        while True:
+            await _survive(await self._hints.get(), "hint_not_followed")
+
+    async def follow_ledger(self) -> None:
+        """Take what nobody has taken until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await _survive(self._look_into_ledger(), "ledger_not_read")
+
+    async def show_life(self) -> None:
+        """Keep the leases of what is held until cancelled."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await _survive(self._heartbeat(), "heartbeat_not_written")
+
+    async def stop(self, seconds: float) -> None:
+        """Let probes under way end within this time, and give what has not begun to others at once."""
+        for task in self._batches:
+            task.cancel()
+        if self._probes:
+            await asyncio.wait(self._probes, timeout=seconds)
+        for task in self._probes:
+            task.cancel()
+
+    async def hand_back(self) -> None:
+        """Give up all leases."""
+        async with self._pool.acquire() as connection:
+            await hand_back(connection, self._holder)
+
+    @property
+    def _free(self) -> int:
+        return self._concurrency - sum(batch.unrecorded for batch in self._held)
+
+    async def _take_batch(self, batch_id: int) -> None:
+        if self._free > 0:
+            async with self._pool.acquire() as connection:
+                lease = await claim_batch(connection, self._holder, batch_id, self._clock.now())
+            if lease is not None:
+                await self._start(lease)
+
+    async def _look_into_ledger(self) -> None:
+        async with self._pool.acquire() as connection:
+            now = await self._clock.read(connection)
+            self._watermark = await watermark(connection, self._watermark)
+            leases = []
+            if self._free > 0:
+                leases = await claim_batches(connection, self._holder, self._watermark, now, most=4)
+        for lease in leases:
+            await self._start(lease)
+        await self._take_run(None)
+
+    async def _heartbeat(self) -> None:
+        self._held = {batch for batch in self._held if batch.unrecorded > 0}
+        if self._held:
+            async with self._pool.acquire() as connection:
+                await heartbeat(connection, self._holder, [batch.lease.batch_id for batch in self._held])
+
+    async def _start(self, lease: Lease) -> None:
+        async with self._pool.acquire() as connection:
+            due = await load_slots(connection, lease)
+            missing = [key for slot in due if (key := (slot.check_id, slot.revision)) not in self._targets]
+            if missing:
+                self._remember(await load_definitions(connection, missing))
+        known = [slot for slot in due if (slot.check_id, slot.revision) in self._targets]
+        batch = HeldBatch(lease, len(known))
+        self._held.add(batch)
+        PROBES_UNDER_WAY.inc(len(known))
+        _track(self._batches, self._run_batch(batch, known))
+
+    def _remember(self, definitions: dict[tuple[int, int], Definition]) -> None:
+        if len(self._targets) + len(definitions) > _MOST_TARGETS:
+            self._targets.clear()
+        for key, definition in definitions.items():
+            self._targets[key] = _parse(definition), definition.timeout
+
+    async def _run_batch(self, batch: HeldBatch, due: Sequence[DueSlot]) -> None:
+        for slot in due:
+            target, timeout = self._targets[slot.check_id, slot.revision]
+            if (seconds := self._clock.seconds_until(slot.slot)) > 0:
+                await asyncio.sleep(seconds)
+            _track(self._probes, self._run_slot(batch, slot, target, timeout))
+
+    async def _run_slot(self, batch: HeldBatch, due: DueSlot, target: Target | None, timeout: timedelta) -> None:  # noqa: ASYNC109
+        observation = await self._observe(due, target, timeout)
+        result = Result(due.check_id, due.slot, due.location_id, due.revision, observation)
+        self._recorder.add(result, batch)
+
+    async def _observe(self, due: DueSlot, target: Target | None, timeout: timedelta) -> Observation:  # noqa: ASYNC109
+        now = self._clock.now()
+        if now - due.slot > CATCH_UP_LIMIT:
+            return Observation(Outcome.MISSED, now, timedelta(0), Reason.LEASE_EXPIRED)
+        LATENESS.observe((now - due.slot).total_seconds())
+        return await self._probe(target, timeout)
+
+    async def _probe(self, target: Target | None, timeout: timedelta) -> Observation:  # noqa: ASYNC109
+        if target is None:
+            return Observation(Outcome.UNKNOWN, self._clock.now(), timedelta(0), Reason.INTERNAL_ERROR, _UNREADABLE)
+        observation = await probe(target, timeout, self._engine)
+        PROBES.labels(target.kind, observation.outcome).inc()
+        return observation
+
+    async def _take_run(self, run_id: int | None) -> None:
+        async with self._pool.acquire() as connection:
+            run = await claim_run(connection, run_id)
+        if run is not None:
+            _track(self._probes, self._run_once(run.id, run.definition))
+
+    async def _run_once(self, run_id: int, definition: Definition) -> None:
+        observation = await self._probe(_parse(definition), definition.timeout)
+        async with self._pool.acquire() as connection:
+            await finish_run(connection, run_id, observation)
+
+
+def _parse(definition: Definition) -> Target | None:
+    """The target, or None for one that a newer version has stored and this one cannot read."""
+    try:
+        return parse_target(definition.kind, json.loads(definition.target))
+    except (KeyError, ValidationError):
+        return None
+
+
+async def _survive(work: Coroutine[Any, Any, None], failure: str) -> None:
+    """A database that is away is said and outlived; whatever it was, the ledger still knows it."""
+    try:
+        await work
+    except DATABASE_ERRORS as exc:
+        _logger.warning(failure, error=type(exc).__name__, detail=str(exc))
+
+
+def _track(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

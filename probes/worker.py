@@ -1,0 +1,98 @@
+"""The worker process: `python -m probes.worker`. Any number of them share the batches."""
+
+import asyncio
+import os
+import resource
+
+import structlog
+import uvloop
+from tocsin.telemetry import start_telemetry
+
+from probes.actors import listen_for_hints
+from probes.batches import DATABASE_ERRORS, BatchRunner
+from probes.egress import EgressPolicy
+from probes.engine import Engine
+from probes.platform_endpoints import platform_endpoints
+from probes.recorder import Recorder
+from probes.service import cancel, open_pool_when_ready, run_until, stop_signal
+from probes.tls import make_tls_context
+from tocsin.clock import PlatformClock
+from tocsin.database import Pool, Role
+from tocsin.doorbell import Doorbell
+from tocsin.settings import Settings
+
+# How long probes under way may go on after a stop; what has not begun is handed back at once.
+DRAIN_SECONDS = 15.0
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+async def work(settings: Settings) -> None:
+    """Probe until a signal comes, then finish or hand back what is held."""
+    stopped = stop_signal()
+    async with (
+        Doorbell(settings.servers.redis_url) as doorbell,
+        await open_pool_when_ready(settings.servers.database_url, Role.ENGINE, connections=6) as pool,
+    ):
+        clock = PlatformClock()
+        recorder = Recorder(pool, clock, doorbell.ring)
+        runner = BatchRunner(pool, clock, _engine(settings, clock), recorder, settings.worker.concurrency)
+        await _probe_until(stopped, settings, pool, clock, runner, recorder)
+
+
+def _engine(settings: Settings, clock: PlatformClock) -> Engine:
+    policy = EgressPolicy(settings.egress.allow_private, refused=platform_endpoints(settings))
+    return Engine(policy, clock.now, tls_context=make_tls_context(settings.egress.extra_ca_file))
+
+
+async def _probe_until(
+    stopped: asyncio.Event,
+    settings: Settings,
+    pool: Pool,
+    clock: PlatformClock,
+    runner: BatchRunner,
+    recorder: Recorder,
+) -> None:
+    async with pool.acquire() as connection:
+        await clock.read(connection)
+    loop = asyncio.get_running_loop()
+    hints = await asyncio.to_thread(
+        listen_for_hints,
+        settings.servers.redis_url,
+        lambda batch_id: loop.call_soon_threadsafe(runner.hint_batch, batch_id),
+        lambda run_id: loop.call_soon_threadsafe(runner.hint_run, run_id),
+    )
+    recording = asyncio.create_task(recorder.run())
+    parts = await run_until(stopped, runner.follow_hints(), runner.follow_ledger(), runner.show_life())
+    _logger.info("stopping", consequence="probes under way end, what has not begun goes to others")
+    await cancel(parts[:2])
+    await runner.stop(DRAIN_SECONDS)
+    await _hand_over(runner, recorder)
+    await cancel([*parts[2:], recording])
+    await asyncio.to_thread(hints.stop, 2000)
+
+
+async def _hand_over(runner: BatchRunner, recorder: Recorder) -> None:
+    try:
+        await asyncio.wait_for(recorder.drained(), timeout=5)
+        await runner.hand_back()
+    except DATABASE_ERRORS as exc:
+        _logger.warning("stopped_without_database", error=type(exc).__name__, consequence="leases end by themselves")
+
+
+def _raise_file_limit() -> None:
+    """A probe under way is an open socket."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def main() -> None:
+    """Read the settings from the environment and work."""
+    settings = start_telemetry("worker", os.environ)
+    _raise_file_limit()
+    uvloop.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()
