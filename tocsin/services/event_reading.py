@@ -1,0 +1,238 @@
+"""Read the event log of an organization, in order, with the rows that its events name.
+
+Every function runs in the caller's transaction, which sees one organization alone. Items that retention or a deletion
+took away are left out; their places stay, so the others keep their positions.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, cast
+
+import asyncpg
+
+from tocsin.database import Connection
+
+# A page ends after so many events, or after the event that brings so many results.
+_PAGE_EVENTS: Final = 200
+_PAGE_RESULTS: Final = 1000
+# Without results a page looks at this many events, most of which say nothing of interest.
+_PAGE_EVENTS_SEARCHED: Final = 5000
+
+
+class CursorExpiredError(Exception):
+    """What follows this position was dropped, or never was."""
+
+
+class Position(NamedTuple):
+    """A place in the log: an event's number, and the index of an item in it.
+
+    Whoever stands there has seen this item and all before it. Item -1 is the place before the event's first.
+    """
+
+    number: int
+    item: int
+
+
+def start_of(number: int) -> Position:
+    """The place before the first item of an event."""
+    return Position(number, -1)
+
+
+class ItemKind(Enum):
+    """What an item of an event is, in the order in which an event lists them."""
+
+    RESULT = "result"
+    STATUS_CHANGE = "status change"
+    INCIDENT_EVENT = "incident event"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that happened to one check, with the row that tells it."""
+
+    position: Position
+    kind: ItemKind
+    check_id: int
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """The checks that are of interest: these, and those of these sites."""
+
+    check_ids: frozenset[int] = frozenset()
+    site_ids: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The items after one position up to another, in order; whoever read them stands at `end`."""
+
+    items: list[Item]
+    end: Position
+
+
+_NEWEST = "SELECT number FROM event_counters WHERE organization_id = $1"
+_OLDEST = "SELECT min(number) FROM events WHERE organization_id = $1"
+_KEPT = "SELECT true FROM events WHERE organization_id = $1 AND number = $2"
+_EVENTS: Final = f"""
+SELECT number, cardinality(result_check_ids) AS results, result_check_ids, result_slots, result_location_ids,
+       status_change_ids, incident_event_ids
+FROM (SELECT *, sum(cardinality(result_check_ids)) OVER (ORDER BY number) - cardinality(result_check_ids) AS before
+      FROM events WHERE organization_id = $1 AND number BETWEEN $2 AND $3 ORDER BY number LIMIT {_PAGE_EVENTS}) e
+WHERE before < {_PAGE_RESULTS} ORDER BY number
+"""  # noqa: S608 - its numbers are constants
+_CHANGES = """
+SELECT number, cardinality(result_check_ids) AS results, status_change_ids, incident_event_ids
+FROM events WHERE organization_id = $1 AND number BETWEEN $2 AND $3
+     AND (cardinality(status_change_ids) > 0 OR cardinality(incident_event_ids) > 0) ORDER BY number
+"""
+# The bounds of the slots let partitions be left out.
+_RESULTS = """
+SELECT k.place, r.check_id, r.slot, r.started_at, r.duration_us, r.outcome, r.reason, r.message, r.status_code,
+       r.resolve_us, r.connect_us, r.tls_us, r.processing_us, r.transfer_us, r.address, r.certificate_expires_at,
+       l.name AS location
+FROM unnest($1::bigint[], $2::timestamptz[], $3::smallint[]) WITH ORDINALITY AS k (check_id, slot, location_id, place)
+JOIN results r ON r.check_id = k.check_id AND r.slot = k.slot AND r.location_id = k.location_id
+JOIN locations l ON l.id = r.location_id
+WHERE r.slot BETWEEN $4 AND $5
+"""
+_STATUS_CHANGES = """
+SELECT k.place, s.check_id, s.from_status, s.to_status, s.at, s.reason
+FROM unnest($1::bigint[]) WITH ORDINALITY AS k (id, place) JOIN status_changes s ON s.id = k.id
+"""
+_INCIDENT_EVENTS = """
+SELECT k.place, e.id, e.kind, e.at, e.message, e.actor, i.check_id, i.id AS incident_id,
+       i.check_id AS incident_check_id, i.opened_at AS incident_opened_at, i.detected_at AS incident_detected_at,
+       i.acknowledged_at AS incident_acknowledged_at, i.resolved_at AS incident_resolved_at,
+       i.resolution AS incident_resolution, i.cause AS incident_cause, i.message AS incident_message
+FROM unnest($1::bigint[]) WITH ORDINALITY AS k (id, place)
+JOIN incident_events e ON e.id = k.id JOIN incidents i ON i.id = e.incident_id
+"""
+_CHECKS_OF_SITES = "SELECT id FROM checks WHERE id = ANY($1::bigint[]) AND site_id = ANY($2::bigint[])"
+
+
+async def newest_position(connection: Connection, organization_id: int) -> Position:
+    """The place after everything that happened so far."""
+    return start_of((await connection.fetchval(_NEWEST, organization_id) or 0) + 1)
+
+
+async def require_replayable(connection: Connection, organization_id: int, position: Position) -> None:
+    """Raises CursorExpiredError unless everything after the position can still be read."""
+    if position == await newest_position(connection, organization_id):
+        return
+    if not await connection.fetchval(_KEPT, organization_id, position.number):
+        raise CursorExpiredError
+
+
+async def read_page(
+    connection: Connection,
+    organization_id: int,
+    after: Position,
+    kinds: Collection[ItemKind],
+    *,
+    until: Position | None = None,
+    interest: Interest | None = None,
+) -> Page:
+    """The next items of these kinds after a position, but none after `until`; a bounded number of them.
+
+    Raises CursorExpiredError when some of them were dropped.
+    """
+    last = until or await newest_position(connection, organization_id)
+    if after >= last:
+        return Page([], after)
+    events, end = await _read_events(connection, organization_id, after, last, kinds)
+    places = [place for event in events for place in _places(event, kinds) if after < place.position <= end]
+    items: list[Item] = []
+    for kind in kinds:
+        items += await _read_items(connection, kind, [place for place in places if place.kind is kind], interest)
+    return Page(sorted(items, key=attrgetter("position")), end)
+
+
+async def _read_events(
+    connection: Connection, organization_id: int, after: Position, last: Position, kinds: Collection[ItemKind]
+) -> tuple[list[asyncpg.Record], Position]:
+    """Some events after a position, and where they end."""
+    last_number = last.number if last.item >= 0 else last.number - 1
+    if ItemKind.RESULT in kinds:
+        events = await connection.fetch(_EVENTS, organization_id, after.number, last_number)
+        if not events or events[0]["number"] != after.number:
+            raise CursorExpiredError
+        return events, min(start_of(events[-1]["number"] + 1), last)
+    last_number = min(last_number, after.number + _PAGE_EVENTS_SEARCHED)
+    events = await connection.fetch(_CHANGES, organization_id, after.number, last_number)
+    # Asked afterwards, so that nothing was dropped while the events were read.
+    oldest = await connection.fetchval(_OLDEST, organization_id)
+    if oldest is None or oldest > after.number:
+        raise CursorExpiredError
+    return events, min(start_of(last_number + 1), last)
+
+
+class _Place(NamedTuple):
+    """An item before its row is read, which `key` names."""
+
+    position: Position
+    kind: ItemKind
+    key: tuple[Any, ...]
+
+
+def _places(event: asyncpg.Record, kinds: Collection[ItemKind]) -> Iterator[_Place]:
+    """Everything of these kinds that an event lists."""
+    number, results = event["number"], event["results"]
+    if ItemKind.RESULT in kinds:
+        keys = zip(event["result_check_ids"], event["result_slots"], event["result_location_ids"], strict=True)
+        yield from (_Place(Position(number, i), ItemKind.RESULT, key) for i, key in enumerate(keys))
+    changes, incident_events = event["status_change_ids"], event["incident_event_ids"]
+    if ItemKind.STATUS_CHANGE in kinds:
+        yield from (
+            _Place(Position(number, i), ItemKind.STATUS_CHANGE, (key,)) for i, key in enumerate(changes, results)
+        )
+    if ItemKind.INCIDENT_EVENT in kinds:
+        start = results + len(changes)
+        yield from (
+            _Place(Position(number, i), ItemKind.INCIDENT_EVENT, (key,)) for i, key in enumerate(incident_events, start)
+        )
+
+
+async def _read_items(
+    connection: Connection, kind: ItemKind, places: Sequence[_Place], interest: Interest | None
+) -> list[Item]:
+    if kind is ItemKind.RESULT and interest is not None:
+        allowed = await _checks_in(connection, interest, {place.key[0] for place in places})
+        places = [place for place in places if place.key[0] in allowed]
+    if not places:
+        return []
+    rows = await connection.fetch(_ROWS[kind], *_arguments(kind, places))
+    items = [
+        Item(places[row["place"] - 1].position, kind, row["check_id"], cast("Mapping[str, Any]", row)) for row in rows
+    ]
+    if kind is ItemKind.RESULT or interest is None:
+        return items
+    allowed = await _checks_in(connection, interest, {item.check_id for item in items})
+    return [item for item in items if item.check_id in allowed]
+
+
+_ROWS: Final[Mapping[ItemKind, str]] = {
+    ItemKind.RESULT: _RESULTS,
+    ItemKind.STATUS_CHANGE: _STATUS_CHANGES,
+    ItemKind.INCIDENT_EVENT: _INCIDENT_EVENTS,
+}
+
+
+def _arguments(kind: ItemKind, places: Sequence[_Place]) -> list[object]:
+    columns: list[object] = [list(column) for column in zip(*(place.key for place in places), strict=True)]
+    if kind is ItemKind.RESULT:
+        slots = [place.key[1] for place in places]
+        columns += [min(slots), max(slots)]
+    return columns
+
+
+async def _checks_in(connection: Connection, interest: Interest, check_ids: Collection[int]) -> set[int]:
+    """Those of the checks that a interest holds."""
+    found = {check_id for check_id in check_ids if check_id in interest.check_ids}
+    if interest.site_ids:
+        rows = await connection.fetch(_CHECKS_OF_SITES, list(check_ids), list(interest.site_ids))
+        found.update(row["id"] for row in rows)
+    return found
