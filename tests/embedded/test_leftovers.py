@@ -1,5 +1,6 @@
 """However the program ends, its servers end with it; and whatever is left, the next start goes on."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.program import is_gone, running_program, wait_until
-from tocsin.embedded import EmbeddedServers, embedded_servers
+from tocsin.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers, lock
 from tocsin.embedded.guard import LOG_LIMIT_BYTES, BoundedLog
 
 
@@ -79,7 +80,16 @@ def test_a_stale_pid_file_with_the_id_of_another_process_is_no_obstacle(embedded
 
 def test_a_log_is_bounded(tmp_path: Path) -> None:
     log = BoundedLog(tmp_path / "server.log")
-    for _ in range(5):
+    for _ in range(9):
         log.write(b"x" * (LOG_LIMIT_BYTES // 2))
     log.file.close()
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2.5 * LOG_LIMIT_BYTES
+
+
+def test_servers_that_nobody_stops_are_not_started_twice(fresh_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "SERVERS_SECONDS", 0.05)
+    leftover = os.open(fresh_dir / lock.SERVERS_FILE, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(leftover, fcntl.LOCK_EX)
+    with pytest.raises(EmbeddedServerError, match="servers of an earlier run"), embedded_servers(fresh_dir):
+        pass
+    os.close(leftover)

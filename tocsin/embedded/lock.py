@@ -1,4 +1,4 @@
-"""The lock on a data folder: one program at a time, and for as long as any process of its servers lives."""
+"""The locks on a data folder: one for the program, and one for the processes of its servers."""
 
 import fcntl
 import json
@@ -11,63 +11,75 @@ from pathlib import Path
 from tocsin.embedded.errors import EmbeddedServerError
 from tocsin.settings import Servers
 
-FILE_NAME = "tocsin.lock"
+PROGRAM_FILE = "tocsin.lock"
+SERVERS_FILE = "servers.lock"
+# Somebody who asks for running servers holds the program's lock for a moment.
+PROGRAM_SECONDS = 0.2
 # A little more than it takes to stop the servers of a program that was killed.
-LEFTOVER_SECONDS = 10.0
-POLL_SECONDS = 0.05
+SERVERS_SECONDS = 10.0
+POLL_SECONDS = 0.02
 
 
 @contextmanager
-def locked(data_dir: Path) -> Iterator[int]:
-    """Hold the lock; yields the descriptor of its file, for the servers' processes to inherit.
-
-    So the lock is free only when none of them is left, and what a killed run left is known to be stale.
-    """
-    lock_fd = os.open(data_dir / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        take(lock_fd, data_dir)
-        write_owner(lock_fd)
-        yield lock_fd
-    finally:
-        os.close(lock_fd)
-
-
-def take(lock_fd: int, data_dir: Path) -> None:
-    deadline = time.monotonic() + LEFTOVER_SECONDS
-    while True:
-        try:
-            return fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = read_owner(lock_fd).get("pid")
-        # When the owner was killed, its servers are just being stopped.
-        if is_alive(pid) or time.monotonic() > deadline:
+def lock_program(data_dir: Path) -> Iterator[int]:
+    """Hold the folder for this program; yields a descriptor for `write_urls`."""
+    with opened(data_dir / PROGRAM_FILE) as fd:
+        if not acquire(fd, PROGRAM_SECONDS):
+            pid = read_owner(fd).get("pid")
             raise EmbeddedServerError(
                 f"the data folder {data_dir} is in use by process {pid}: stop that process, or choose another folder"
             )
-        time.sleep(POLL_SECONDS)
+        write_owner(fd)
+        yield fd
 
 
-def write_owner(lock_fd: int, **urls: str) -> None:
-    os.ftruncate(lock_fd, 0)
-    os.pwrite(lock_fd, json.dumps({"pid": os.getpid(), **urls}).encode(), 0)
+@contextmanager
+def lock_servers(data_dir: Path) -> Iterator[int]:
+    """Wait until no server is left of a program that was killed; yields a descriptor for the servers to inherit.
+
+    They hold the lock through it, so it is free only when all of them are gone: what they left is known to be stale.
+    """
+    with opened(data_dir / SERVERS_FILE) as fd:
+        if not acquire(fd, SERVERS_SECONDS):
+            raise EmbeddedServerError(
+                f"servers of an earlier run still use the data folder {data_dir}: end them, or choose another folder"
+            )
+        yield fd
 
 
-def read_owner(lock_fd: int) -> dict[str, object]:
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        owner = json.loads(os.pread(lock_fd, 4096, 0))
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def acquire(fd: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        else:
+            return True
+
+
+def write_owner(fd: int, **urls: str) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, json.dumps({"pid": os.getpid(), **urls}).encode(), 0)
+
+
+def read_owner(fd: int) -> dict[str, object]:
+    try:
+        owner = json.loads(os.pread(fd, 4096, 0))
     except ValueError:
         return {}
     return owner if isinstance(owner, dict) else {}
-
-
-def is_alive(pid: object) -> bool:
-    try:
-        os.kill(int(str(pid)), 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def running_servers(data_dir: Path) -> Servers | None:
@@ -75,20 +87,13 @@ def running_servers(data_dir: Path) -> Servers | None:
 
     Raises EmbeddedServerError when the folder is another user's.
     """
-    try:
-        lock_fd = os.open(data_dir / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    if not (data_dir / PROGRAM_FILE).exists():
         return None
+    try:
+        with opened(data_dir / PROGRAM_FILE) as fd:
+            owner = {} if acquire(fd, 0) else read_owner(fd)
     except OSError as exc:
         raise EmbeddedServerError(f"cannot read the data folder {data_dir} ({exc}): run as its owner") from exc
-    try:
-        fcntl.flock(lock_fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = read_owner(lock_fd)
-    else:
-        return None
-    finally:
-        os.close(lock_fd)
     if "database_url" not in owner or "redis_url" not in owner:
         return None
     return Servers(str(owner["database_url"]), str(owner["redis_url"]))
