@@ -1,6 +1,7 @@
 """Targets: what is taken, and what is refused with the name of the field and the remedy."""
 
 from collections.abc import Mapping
+from traceback import format_exception
 from typing import Any
 
 import httpx
@@ -482,6 +483,22 @@ def test_only_ipv6_addresses_stand_in_brackets() -> None:
 def test_an_unknown_kind_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         parse_target("gopher", {})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "https://user:secret@example.com/"},
+        {"url": "https://user:secret#@example.com/"},
+        {"url": URL, "headers": [{"name": "Authorization", "value": "secret\n"}]},
+        {"url": URL, "body": "secret"},
+        {"url": URL, "token": "secret"},
+    ],
+)
+def test_an_error_does_not_repeat_what_was_refused(wrong: Mapping[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        parse_target("http", wrong)
+    assert "secret" not in "".join(format_exception(caught.value))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -57,7 +57,7 @@ def _validate_text(text: str) -> str:
 class HttpHeader(BaseModel):
     """One header of a request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_validate_header_name)] = Field(
         description="Header name, such as Accept."
@@ -73,8 +73,9 @@ def _split_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as exc:
-        raise ValueError("must be a URL such as https://example.com/health, with a port from 1 to 65535") from exc
+    except ValueError:
+        # The cause quotes what it took for a port, which may be part of a password.
+        raise ValueError("must be a URL such as https://example.com/health, with a port from 1 to 65535") from None
     return parts
 
 

@@ -11,7 +11,8 @@ class Target(BaseModel):
     The stored JSON, the GraphQL types and the documentation are made from it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+    # Errors are logged, and a refused URL, header or body may carry a secret.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: ClassVar[str]
 
