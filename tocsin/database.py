@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from tortoise import Tortoise
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
 if TYPE_CHECKING:
@@ -114,4 +115,22 @@ async def organization_transaction(organization_id: int) -> AsyncIterator[Connec
         async with transaction.acquire_connection() as connection:
             pass
         await connection.execute("SELECT set_config('tocsin.organization_id', $1, true)", str(organization_id))
+        yield connection
+
+
+@asynccontextmanager
+async def read_transaction(organization_id: int) -> AsyncIterator[Connection]:
+    """One moment of this organization, for SQL alone. It may be left in another task than it was entered in."""
+    async with (
+        get_connection("default").acquire_connection() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await connection.execute("SELECT set_config('tocsin.organization_id', $1, true)", str(organization_id))
+        yield connection
+
+
+@asynccontextmanager
+async def no_organization() -> AsyncIterator[Connection]:
+    """A connection that sees no row of any organization: for the functions that need none."""
+    async with get_connection("default").acquire_connection() as connection:
         yield connection

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tortoise import fields
+from tortoise.fields.db_defaults import Now
 from tortoise.models import Model
 
 from tocsin.models.accounts import Organization
@@ -18,12 +19,13 @@ class Site(Model):
     organization_id: int
     name = fields.CharField(max_length=100)
     description = fields.CharField(max_length=500, default="")
-    created_at = fields.DatetimeField(auto_now_add=True)
-    updated_at = fields.DatetimeField(auto_now=True)
+    created_at = fields.DatetimeField(db_default=Now())
+    updated_at = fields.DatetimeField(db_default=Now())
+    deleted_at = fields.DatetimeField(null=True)
 
     class Meta:
+        # The names of an organization's sites are unique, but for deleted ones: a partial index, see the migrations.
         table = "sites"
-        unique_together = (("organization", "name"),)
 
 
 class Check(Model):
@@ -53,8 +55,8 @@ class Check(Model):
     labels: fields.Field[dict[str, str]] = fields.JSONField()
     paused = fields.BooleanField(default=False)
     revision = fields.IntField(default=1)
-    created_at = fields.DatetimeField(auto_now_add=True)
-    updated_at = fields.DatetimeField(auto_now=True)
+    created_at = fields.DatetimeField(db_default=Now())
+    updated_at = fields.DatetimeField(db_default=Now())
     deleted_at = fields.DatetimeField(null=True)
 
     class Meta:

@@ -1,5 +1,6 @@
 """What went wrong, and what people did about it."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from tortoise import fields
@@ -14,6 +15,12 @@ class IncidentStatus(StrEnum):
     OPEN = "OPEN"
     ACKNOWLEDGED = "ACKNOWLEDGED"
     RESOLVED = "RESOLVED"
+
+    @classmethod
+    def of(cls, acknowledged_at: datetime | None, resolved_at: datetime | None) -> "IncidentStatus":
+        if resolved_at is not None:
+            return cls.RESOLVED
+        return cls.OPEN if acknowledged_at is None else cls.ACKNOWLEDGED
 
 
 class Resolution(StrEnum):
@@ -63,9 +70,7 @@ class Incident(Model):
 
     @property
     def status(self) -> IncidentStatus:
-        if self.resolved_at is not None:
-            return IncidentStatus.RESOLVED
-        return IncidentStatus.OPEN if self.acknowledged_at is None else IncidentStatus.ACKNOWLEDGED
+        return IncidentStatus.of(self.acknowledged_at, self.resolved_at)
 
 
 class IncidentEvent(Model):

@@ -170,3 +170,17 @@ async def reset_status(
     # The last folded instant is exclusive: a slot at due_from itself is folded.
     await connection.execute(_RESET_STATES, check_id, status, Status.PENDING, now, due_from - MILLISECOND)
     return news
+
+
+_END_FOLDING = "UPDATE check_states SET folded_through = $2 WHERE check_id = $1"
+
+
+async def end_status(
+    connection: Connection, check_id: int, *, now: datetime, due_from: datetime, actor: str | None
+) -> dict[int, News]:
+    """Close the open incident of a check that is deleted, and fold no slot that is still under way."""
+    news: defaultdict[int, News] = defaultdict(News)
+    await connection.execute(_LOCK_STATES, check_id)
+    await _close_incidents(connection, [(check_id, now, now)], Resolution.DELETED, actor, news)
+    await connection.execute(_END_FOLDING, check_id, due_from - MILLISECOND)
+    return news

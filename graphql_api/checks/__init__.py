@@ -1,0 +1,1 @@
+"""Checks: what is probed, and what came of it."""

@@ -1,0 +1,131 @@
+"""The GraphQL types of targets, made from the domain's models: a kind of check is described once."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache, reduce
+from operator import or_
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union, get_args, get_origin
+
+import strawberry
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from tocsin.domain.targets import KINDS
+from tocsin.models import TokenPermission
+from tocsin.services.accounts import Principal
+
+# They may hold credentials, so tokens that only read do not see them.
+_CONCEALED = frozenset({("HttpHeader", "value"), ("HttpTarget", "body")})
+_MASK = "********"
+
+
+@cache
+def _graphql_type(model: type[BaseModel], *, is_input: bool) -> type:
+    """An input or output type with the fields, defaults and descriptions of a model."""
+    name = model.__name__ + ("Input" if is_input else "")
+    namespace: dict[str, Any] = {
+        "__annotations__": {
+            field: _annotation(info.annotation, is_input=is_input) for field, info in model.model_fields.items()
+        },
+        "__doc__": model.__doc__,
+        "__module__": __name__,
+    }
+    for field, info in model.model_fields.items():
+        namespace[field] = _field(info, is_input=is_input)
+    decorate = strawberry.input if is_input else strawberry.type
+    return decorate(type(name, (), namespace), description=model.__doc__)
+
+
+def _annotation(annotation: Any, *, is_input: bool) -> Any:  # noqa: ANN401 - types of types
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _annotation(arguments[0], is_input=is_input)
+    if origin in (Union, UnionType):
+        return reduce(or_, (_annotation(argument, is_input=is_input) for argument in arguments))
+    if origin is tuple:
+        return list[_annotation(arguments[0], is_input=is_input)]  # type: ignore[misc]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _graphql_type(annotation, is_input=is_input)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return strawberry.enum(annotation, description=annotation.__doc__)
+    return annotation
+
+
+def _field(info: FieldInfo, *, is_input: bool) -> Any:  # noqa: ANN401 - Strawberry's own field
+    if not is_input or info.is_required():
+        return strawberry.field(description=info.description)
+    if isinstance(info.default, tuple):
+        return strawberry.field(description=info.description, default_factory=lambda: list(info.default))
+    return strawberry.field(description=info.description, default=info.default)
+
+
+def _target_input() -> type:
+    namespace: dict[str, Any] = {
+        "__annotations__": {kind: _graphql_type(model, is_input=True) | None for kind, model in KINDS.items()},
+        "__module__": __name__,
+    }
+    for kind, model in KINDS.items():
+        namespace[kind] = strawberry.field(description=model.__doc__, default=strawberry.UNSET)
+    return strawberry.input(
+        type("TargetInput", (), namespace), description="What to probe: exactly one kind.", one_of=True
+    )
+
+
+def _target_union() -> Any:  # noqa: ANN401 - an annotation
+    types = reduce(or_, (_graphql_type(model, is_input=False) for model in KINDS.values()))
+    return Annotated[types, strawberry.union("Target", description="What is probed, by kind.")]
+
+
+if TYPE_CHECKING:
+
+    class TargetInput:
+        """One field for each kind, of which exactly one is set."""
+
+    Target: TypeAlias = object
+else:
+    TargetInput = _target_input()
+    Target = _target_union()
+
+
+def given_target(target: TargetInput) -> tuple[str, dict[str, Any]]:
+    """The kind, and the fields as its model validates them."""
+    kind, fields_given = next(iter(_plain(target).items()))
+    return kind, fields_given
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if is_dataclass(value):
+        given = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: _plain(item) for name, item in given if item is not strawberry.UNSET}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def shown_target(kind: str, stored: Mapping[str, Any], principal: Principal) -> Target:
+    """The output type of a stored target. What may be a secret is masked for tokens that only read."""
+    conceal = principal.permission is TokenPermission.READ_ONLY
+    return _shown(KINDS[kind], stored, conceal=conceal)
+
+
+def _shown(model: type[BaseModel], stored: Mapping[str, Any], *, conceal: bool) -> Any:  # noqa: ANN401 - made above
+    values = {}
+    for name, info in model.model_fields.items():
+        value = stored.get(name, info.default)
+        concealed = conceal and value is not None and (model.__name__, name) in _CONCEALED
+        values[name] = _MASK if concealed else _shown_value(info.annotation, value, conceal=conceal)
+    return _graphql_type(model, is_input=False)(**values)
+
+
+def _shown_value(annotation: Any, value: Any, *, conceal: bool) -> Any:  # noqa: ANN401 - JSON
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _shown_value(arguments[0], value, conceal=conceal)
+    if origin is tuple:
+        return [_shown_value(arguments[0], item, conceal=conceal) for item in value]
+    if origin in (Union, UnionType) and value is not None:
+        inner = next(argument for argument in arguments if argument is not NoneType)
+        return _shown_value(inner, value, conceal=conceal)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _shown(annotation, value, conceal=conceal)
+    return annotation(value) if isinstance(annotation, type) and issubclass(annotation, Enum) else value

@@ -1,0 +1,121 @@
+"""What a resolver needs to know: who asks, and a connection that sees their organization alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from graphql_api.rate_limit import RateLimiter
+from tocsin.database import Connection, read_transaction
+from tocsin.services import check_rows, history
+from tocsin.services.accounts import Principal
+
+if TYPE_CHECKING:
+    from graphql_api.checks.types import Check
+
+    UptimeLoader: TypeAlias = DataLoader[int, history.Uptime]
+    LatencyLoader: TypeAlias = DataLoader[int, history.Latency]
+
+
+async def _ring_nowhere(_: Collection[int]) -> None:
+    """For a process without Redis: nothing depends on a hint."""
+
+
+def _hint_nobody(_: int) -> None:
+    """The same for a run: workers look for it themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """How others are told what a request brought: which organizations have news, which run waits for a worker."""
+
+    ring: Callable[[Collection[int]], Awaitable[None]] = _ring_nowhere
+    hint_run: Callable[[int], None] = _hint_nobody
+
+
+@dataclass
+class Context:
+    """One operation. Its reads share one read-only transaction, which opens with the first of them."""
+
+    principal: Principal
+    request_id: str
+    hints: Hints = field(default_factory=Hints)
+    rate_limiter: RateLimiter = field(default_factory=RateLimiter)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
+    _connection: Connection | None = field(default=None, repr=False)
+    _now: datetime | None = field(default=None, repr=False)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """Lend the connection to one resolver at a time: PostgreSQL takes one statement after the other."""
+        async with self._lock:
+            if self._connection is None:
+                transaction = read_transaction(self.principal.organization_id)
+                self._connection = await self._stack.enter_async_context(transaction)
+            yield self._connection
+
+    async def close(self) -> None:
+        """End the read transaction; the next read opens another one, which sees what was committed meanwhile."""
+        async with self._lock:
+            self._connection = self._now = None
+            await self._stack.aclose()
+        self.checks.clear_all()
+        self._uptimes.clear()
+        self._latencies.clear()
+
+    async def now(self) -> datetime:
+        """The platform's time, the same for the whole of a read transaction."""
+        async with self.reading() as connection:
+            if self._now is None:
+                self._now = await connection.fetchval("SELECT tocsin_now()")
+            return self._now
+
+    @cached_property
+    def checks(self) -> "DataLoader[int, Check | None]":
+        """Checks by their keys, also deleted ones: all that one step of an operation needs, in one statement."""
+        return DataLoader(load_fn=self._load_checks)
+
+    async def _load_checks(self, keys: list[int]) -> "list[Check | None]":
+        from graphql_api.checks.types import Check  # noqa: PLC0415 - types know the context
+
+        async with self.reading() as connection:
+            rows = {row["id"]: row for row in await check_rows.checks_by_key(connection, keys)}
+        return [Check.from_row(rows[key]) if key in rows else None for key in keys]
+
+    def uptimes(self, since: datetime, until: datetime) -> "UptimeLoader":
+        """Uptimes by the keys of checks."""
+
+        async def load(keys: list[int]) -> list[history.Uptime]:
+            async with self.reading() as connection:
+                found = await history.uptimes(connection, keys, since, until)
+            return [found[key] for key in keys]
+
+        return self._uptimes.setdefault((since, until), DataLoader(load_fn=load))
+
+    def latencies(self, since: datetime, until: datetime) -> "LatencyLoader":
+        """Latencies by the keys of checks."""
+
+        async def load(keys: list[int]) -> list[history.Latency]:
+            async with self.reading() as connection:
+                found = await history.latencies(connection, keys, since, until)
+            return [found[key] for key in keys]
+
+        return self._latencies.setdefault((since, until), DataLoader(load_fn=load))
+
+    @cached_property
+    def _uptimes(self) -> "dict[tuple[datetime, datetime], UptimeLoader]":
+        return {}
+
+    @cached_property
+    def _latencies(self) -> "dict[tuple[datetime, datetime], LatencyLoader]":
+        return {}
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,0 +1,1 @@
+"""Incidents: what went wrong, and what people did about it."""

@@ -1,0 +1,1 @@
+"""Live updates: what happens in an organization, to everybody who subscribed, over WebSockets and SSE."""

@@ -1,0 +1,1 @@
+"""Sites: groups of checks."""

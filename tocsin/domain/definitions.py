@@ -1,0 +1,145 @@
+"""What a check is: every field validated, every wrong one named."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, TypedDict, TypeVar
+
+from pydantic import ValidationError
+
+from tocsin.domain.errors import FieldProblem
+from tocsin.domain.schedule import Cron, validate_cron, validate_interval, validate_time_zone
+from tocsin.domain.targets import KINDS, parse_target
+from tocsin.domain.targets.model import Target
+from tocsin.domain.texts import read_labels, validate_name
+
+DEFAULT_INTERVAL: Final = timedelta(seconds=60)
+DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
+DEFAULT_FAILURE_THRESHOLD: Final = 3
+DEFAULT_SUCCESS_THRESHOLD: Final = 2
+MAXIMUM_THRESHOLD: Final = 100
+MINIMUM_TIMEOUT: Final = timedelta(milliseconds=100)
+# What takes longer holds up the fold of its check: a slot is waited for until its timeout has passed.
+MAXIMUM_TIMEOUT: Final = timedelta(seconds=60)
+# A header or status each may be wrong; more than this tells nobody more.
+MAXIMUM_PROBLEMS: Final = 100
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a check is, without what it is part of."""
+
+    name: str
+    target: Target
+    schedule: timedelta | Cron
+    timeout: timedelta
+    failure_threshold: int
+    success_threshold: int
+    labels: Mapping[str, str]
+
+
+class CronFields(TypedDict):
+    """A cron expression and its zone, as given."""
+
+    cron: str
+    time_zone: str
+
+
+class DefinitionFields(TypedDict, total=False):
+    """A check's fields as given. What is absent or None has a default, except the name and the target."""
+
+    name: str
+    target: tuple[str, Mapping[str, Any]]  # kind, fields of its model
+    interval_seconds: int | None
+    schedule: CronFields | None
+    timeout_seconds: float | None
+    failure_threshold: int | None
+    success_threshold: int | None
+    labels: Sequence[tuple[str, str]] | None
+
+
+def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition | None:
+    """Validate all fields; add what is wrong to the problems, and return None if there are any now."""
+    name = _read(("name",), validate_name, fields["name"], problems)
+    target = _read_target(fields["target"], problems)
+    schedule = _read_schedule(fields, problems)
+    timeout = _read_timeout(fields.get("timeout_seconds"), schedule, problems)
+    failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
+    success = _read_threshold("success_threshold", fields.get("success_threshold"), problems)
+    labels = read_labels(fields.get("labels") or (), problems)
+    if problems or name is None or target is None or schedule is None or timeout is None:
+        return None
+    return Definition(
+        name=name,
+        target=target,
+        schedule=schedule,
+        timeout=timeout,
+        failure_threshold=DEFAULT_FAILURE_THRESHOLD if failure is None else failure,
+        success_threshold=DEFAULT_SUCCESS_THRESHOLD if success is None else success,
+        labels=labels,
+    )
+
+
+def _read(path: tuple[str | int, ...], validate: Callable[[T], T], value: T, problems: list[FieldProblem]) -> T | None:
+    try:
+        return validate(value)
+    except ValueError as exc:
+        problems.append(FieldProblem(path, str(exc)))
+        return None
+
+
+def _read_target(given: tuple[str, Mapping[str, Any]], problems: list[FieldProblem]) -> Target | None:
+    kind, fields = given
+    if kind not in KINDS:
+        problems.append(FieldProblem(("target",), f"must be one of {', '.join(KINDS)}"))
+        return None
+    try:
+        return parse_target(kind, fields)
+    except ValidationError as exc:
+        for error in exc.errors(include_url=False, include_input=False, include_context=False)[:MAXIMUM_PROBLEMS]:
+            message = error["msg"].removeprefix("Value error, ")
+            problems.append(FieldProblem(("target", kind, *error["loc"]), message))
+        return None
+
+
+def _read_schedule(fields: DefinitionFields, problems: list[FieldProblem]) -> timedelta | Cron | None:
+    seconds, cron = fields.get("interval_seconds"), fields.get("schedule")
+    if seconds is not None and cron is not None:
+        problems.append(FieldProblem(("schedule",), "cannot be combined with an interval; give one of them"))
+        return None
+    if cron is not None:
+        return _read_cron(cron, problems)
+    every = DEFAULT_INTERVAL if seconds is None else timedelta(seconds=seconds)
+    return _read(("interval_seconds",), validate_interval, every, problems)
+
+
+def _read_cron(given: CronFields, problems: list[FieldProblem]) -> Cron | None:
+    expression = _read(("schedule", "cron"), validate_cron, given["cron"], problems)
+    time_zone = _read(("schedule", "time_zone"), validate_time_zone, given["time_zone"], problems)
+    return None if expression is None or time_zone is None else Cron(expression, time_zone)
+
+
+def longest_timeout(interval: timedelta | None) -> timedelta:
+    """A timeout never exceeds the interval; without one, a cron expression is due at most every minute."""
+    return MAXIMUM_TIMEOUT if interval is None else min(interval, MAXIMUM_TIMEOUT)
+
+
+def _read_timeout(
+    seconds: float | None, schedule: timedelta | Cron | None, problems: list[FieldProblem]
+) -> timedelta | None:
+    longest = longest_timeout(schedule if isinstance(schedule, timedelta) else None)
+    if seconds is None:
+        return min(DEFAULT_TIMEOUT, longest)
+    if not MINIMUM_TIMEOUT.total_seconds() <= seconds <= longest.total_seconds():
+        limits = f"from {MINIMUM_TIMEOUT.total_seconds():g} to {longest.total_seconds():g}"
+        problems.append(FieldProblem(("timeout_seconds",), f"must be {limits}: at most the interval"))
+        return None
+    return timedelta(milliseconds=round(seconds * 1000))
+
+
+def _read_threshold(name: str, given: int | None, problems: list[FieldProblem]) -> int | None:
+    if given is not None and not 1 <= given <= MAXIMUM_THRESHOLD:
+        problems.append(FieldProblem((name,), f"must be from 1 to {MAXIMUM_THRESHOLD}"))
+    return given

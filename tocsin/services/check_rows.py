@@ -1,0 +1,69 @@
+"""Read checks: each with its state, its site and its open incident, in one statement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+
+from tocsin.database import Connection
+from tocsin.domain.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFilter:
+    """Which checks are asked for; None leaves a field open. `text` is part of the name, whatever the case."""
+
+    site_id: int | None = None
+    statuses: Sequence[Status] | None = None
+    kind: str | None = None
+    labels: Mapping[str, str] | None = None
+    text: str | None = None
+
+
+# Of the one location that there is.
+_SELECT = """
+SELECT c.id, c.name, c.kind, c.target, c.interval_seconds, c.cron, c.time_zone, c.timeout_ms, c.failure_threshold,
+       c.success_threshold, c.labels, c.paused, c.created_at, c.updated_at, c.deleted_at,
+       s.status, s.since, s.last_slot, s.last_started_at, s.last_duration_us, s.last_outcome, s.last_reason,
+       s.last_message, s.last_status_code, s.certificate_expires_at,
+       t.id AS site_id, t.name AS site_name, t.description AS site_description, t.created_at AS site_created_at,
+       t.updated_at AS site_updated_at,
+       i.id AS incident_id, i.check_id AS incident_check_id, i.opened_at AS incident_opened_at,
+       i.detected_at AS incident_detected_at, i.acknowledged_at AS incident_acknowledged_at,
+       i.resolved_at AS incident_resolved_at, i.resolution AS incident_resolution, i.cause AS incident_cause,
+       i.message AS incident_message
+FROM checks c
+JOIN check_states s ON s.check_id = c.id AND s.location_id = 1
+JOIN sites t ON t.id = c.site_id
+LEFT JOIN incidents i ON i.check_id = c.id AND i.resolved_at IS NULL
+"""
+
+
+async def find_checks(
+    connection: Connection, wanted: CheckFilter, after: int | None, limit: int
+) -> list[asyncpg.Record]:
+    """Checks in the order in which they were made, after the one with the key `after`."""
+    # Only what is asked for is in the statement, so that it can use the index that fits.
+    conditions = {
+        "c.id > ${}": after,
+        "c.site_id = ${}": wanted.site_id,
+        "s.status = ANY(${}::text[])": None if wanted.statuses is None else list(wanted.statuses),
+        "c.kind = ${}": wanted.kind,
+        "c.labels @> ${}::jsonb": None if wanted.labels is None else orjson.dumps(wanted.labels).decode(),
+        "strpos(lower(c.name), lower(${})) > 0": wanted.text,
+    }
+    given = {condition: value for condition, value in conditions.items() if value is not None}
+    where = "".join(f" AND {condition.format(number)}" for number, condition in enumerate(given, 2))
+    statement = f"{_SELECT} WHERE c.deleted_at IS NULL{where} ORDER BY c.id LIMIT $1"
+    return await connection.fetch(statement, limit, *given.values())
+
+
+async def checks_by_key(connection: Connection, keys: Sequence[int]) -> list[asyncpg.Record]:
+    """These checks, also deleted ones, in no order."""
+    return await connection.fetch(f"{_SELECT} WHERE c.id = ANY($1::bigint[])", list(keys))
+
+
+async def check_by_key(connection: Connection, key: int) -> asyncpg.Record | None:
+    """A check that is not deleted."""
+    return await connection.fetchrow(f"{_SELECT} WHERE c.id = $1 AND c.deleted_at IS NULL", key)

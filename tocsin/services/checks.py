@@ -1,0 +1,218 @@
+"""Change checks: make, edit, pause, resume, delete.
+
+The row of a check says what is wanted now, its versions what is due when. Locks are taken in one order: check, states,
+incidents, event counters.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from tocsin.domain.definitions import Definition, DefinitionFields, define, longest_timeout
+from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
+from tocsin.domain.schedule import MILLISECOND, Cron
+from tocsin.domain.status import Status
+from tocsin.models import Check, Resolution
+from tocsin.services import idempotency
+from tocsin.services.event_log import append_news
+from tocsin.services.scope import Scope, in_organization
+from tocsin.services.transitions import DEFAULT_LOCATION_ID, end_status, reset_status
+from tocsin.services.versions import EDIT_LEAD, close_version, open_version, replace_version
+
+_LOCK_SITE = "SELECT true FROM sites WHERE id = $1 AND deleted_at IS NULL FOR SHARE"
+_INSERT_STATE = """
+INSERT INTO check_states (check_id, location_id, organization_id, folded_through, status, since, decided)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+# What makes a new version of the schedule; names, sites and labels do not.
+_DEFINING: Final = (
+    "kind",
+    "target",
+    "interval_seconds",
+    "cron",
+    "time_zone",
+    "timeout_ms",
+    "failure_threshold",
+    "success_threshold",
+)
+
+
+@in_organization
+async def create_check(
+    scope: Scope, site_id: int | None, fields: DefinitionFields, *, paused: bool = False, key: str | None = None
+) -> int:
+    """Make a check and return its id. `site_id` is None for what cannot be the id of a site.
+
+    Raises InvalidInputError, NotFoundError for the site, and ConflictError.
+    """
+    problems: list[FieldProblem] = []
+    named = {**fields, "site_id": site_id, "paused": paused}
+    request = idempotency.read_request("createCheck", key, named, problems)
+    definition = define(fields, problems)
+    if not problems and (made := await idempotency.find_made(scope, request)):
+        return made
+    site_id = await _lock_site(scope, site_id, problems)
+    if problems or definition is None:
+        raise InvalidInputError(problems)
+    now = await scope.now()
+    columns = _columns(definition)
+    row = await Check.create(
+        organization_id=scope.organization_id,
+        site_id=site_id,
+        **columns,
+        paused=paused,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+    await _start(scope, row, now)
+    await idempotency.keep_made(scope, request, row.id)
+    check_id: int = row.id
+    return check_id
+
+
+async def _lock_site(scope: Scope, site_id: int | None, problems: list[FieldProblem]) -> int:
+    """Keep the site from being deleted meanwhile. Alone, an unknown one is not found; else it is one problem more."""
+    if site_id is not None and await scope.connection.fetchval(_LOCK_SITE, site_id):
+        return site_id
+    if not problems:
+        raise NotFoundError("site")
+    problems.append(FieldProblem(("site_id",), "must be the id of a site"))
+    return 0
+
+
+def _columns(definition: Definition) -> dict[str, Any]:
+    every, cron = definition.schedule, definition.schedule
+    return {
+        "name": definition.name,
+        "kind": definition.target.kind,
+        "target": definition.target.model_dump(mode="json"),
+        "interval_seconds": every // timedelta(seconds=1) if isinstance(every, timedelta) else None,
+        "cron": cron.expression if isinstance(cron, Cron) else None,
+        "time_zone": cron.time_zone if isinstance(cron, Cron) else None,
+        "timeout_ms": definition.timeout // MILLISECOND,
+        "failure_threshold": definition.failure_threshold,
+        "success_threshold": definition.success_threshold,
+        "labels": dict(definition.labels),
+    }
+
+
+async def _start(scope: Scope, check: Check, now: datetime) -> None:
+    due_from = now + EDIT_LEAD
+    await open_version(scope, check.id, due_from)
+    status = Status.PAUSED if check.paused else Status.PENDING
+    # The last folded instant is exclusive: a slot at due_from itself is folded.
+    folded_through = due_from - MILLISECOND
+    await scope.connection.execute(
+        _INSERT_STATE,
+        check.id,
+        DEFAULT_LOCATION_ID,
+        scope.organization_id,
+        folded_through,
+        status,
+        now,
+        Status.PENDING,
+    )
+
+
+async def _lock(check_id: int) -> Check:
+    check = await Check.filter(id=check_id, deleted_at=None).select_for_update().first()
+    if check is None:
+        raise NotFoundError("check")
+    return check
+
+
+@in_organization
+async def update_check(
+    scope: Scope, check_id: int, changes: DefinitionFields, actor: str, *, site: tuple[int | None] | None = None
+) -> None:
+    """Change what is given and leave the rest; `site` holds the id of another site, or None for what cannot be one.
+
+    A new target starts at `PENDING`. Raises InvalidInputError and NotFoundError.
+    """
+    check = await _lock(check_id)
+    problems: list[FieldProblem] = []
+    definition = define(_merged(check, changes), problems)
+    site_id = check.site_id if site is None else await _lock_site(scope, site[0], problems)
+    if problems or definition is None:
+        raise InvalidInputError(problems)
+    columns = _columns(definition)
+    differing = {name for name, value in columns.items() if getattr(check, name) != value}
+    if not differing and site_id == check.site_id:
+        return
+    now = await scope.now()
+    revision = check.revision + bool(differing.intersection(_DEFINING))
+    await Check.filter(id=check_id).update(**columns, site_id=site_id, revision=revision, updated_at=now)
+    if revision != check.revision:
+        due_from = await replace_version(scope, check_id, now)
+        if differing & {"kind", "target"}:
+            status = Status.PAUSED if check.paused else Status.PENDING
+            await _reset(scope, check_id, status, now, due_from, Resolution.TARGET_CHANGED, actor)
+
+
+def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
+    """The stored fields with the changes over them. A stored timeout that no longer fits is left to the default."""
+    merged: DefinitionFields = {
+        "name": check.name,
+        "target": (check.kind, check.target),
+        "failure_threshold": check.failure_threshold,
+        "success_threshold": check.success_threshold,
+        "labels": list(check.labels.items()),
+    }
+    if changes.get("interval_seconds") is None and changes.get("schedule") is None:
+        merged["interval_seconds"] = check.interval_seconds
+        if check.cron is not None and check.time_zone is not None:
+            merged["schedule"] = {"cron": check.cron, "time_zone": check.time_zone}
+    merged.update(changes)
+    if "timeout_seconds" not in changes and check.timeout_ms <= _longest_timeout_ms(merged):
+        merged["timeout_seconds"] = check.timeout_ms / 1000
+    return merged
+
+
+def _longest_timeout_ms(fields: DefinitionFields) -> int:
+    seconds = fields.get("interval_seconds")
+    return longest_timeout(None if seconds is None else timedelta(seconds=seconds)) // MILLISECOND
+
+
+@in_organization
+async def pause_check(scope: Scope, check_id: int, actor: str) -> None:
+    """Freeze a check from now on; pausing it twice changes nothing. Raises NotFoundError."""
+    await _set_paused(scope, check_id, actor, paused=True)
+
+
+@in_organization
+async def resume_check(scope: Scope, check_id: int, actor: str) -> None:
+    """Go on with a paused check, at `PENDING`; one that is not paused stays as it is. Raises NotFoundError."""
+    await _set_paused(scope, check_id, actor, paused=False)
+
+
+async def _set_paused(scope: Scope, check_id: int, actor: str, *, paused: bool) -> None:
+    check = await _lock(check_id)
+    if check.paused is paused:
+        return
+    now = await scope.now()
+    await Check.filter(id=check_id).update(paused=paused, revision=check.revision + 1, updated_at=now)
+    due_from = await replace_version(scope, check_id, now)
+    status = Status.PAUSED if paused else Status.PENDING
+    await _reset(scope, check_id, status, now, due_from, Resolution.PAUSED, actor)
+
+
+async def _reset(
+    scope: Scope, check_id: int, status: Status, now: datetime, due_from: datetime, resolution: Resolution, actor: str
+) -> None:
+    news = await reset_status(
+        scope.connection, check_id, status, now=now, due_from=due_from, resolution=resolution, actor=actor
+    )
+    if news:
+        await append_news(scope.connection, news)
+
+
+@in_organization
+async def delete_check(scope: Scope, check_id: int, actor: str) -> None:
+    """Delete a check softly: nothing is due any more, its open incident is closed. Raises NotFoundError."""
+    await _lock(check_id)
+    now = await scope.now()
+    await Check.filter(id=check_id).update(deleted_at=now, updated_at=now)
+    due_from = await close_version(scope, check_id, now)
+    news = await end_status(scope.connection, check_id, now=now, due_from=due_from, actor=actor)
+    if news:
+        await append_news(scope.connection, news)

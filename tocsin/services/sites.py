@@ -1,0 +1,93 @@
+"""Sites: groups of checks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+from tortoise.exceptions import IntegrityError
+
+from tocsin.database import Connection
+from tocsin.domain.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError
+from tocsin.domain.texts import validate_description, validate_name
+from tocsin.models import Check, Site
+from tocsin.services import idempotency
+from tocsin.services.scope import Scope, in_organization
+
+_VALIDATE = {"name": validate_name, "description": validate_description}
+
+
+@in_organization
+async def create_site(scope: Scope, fields: Mapping[str, str], *, key: str | None = None) -> int:
+    """Make a site of `name` and `description` and return its id. Raises InvalidInputError and ConflictError."""
+    problems: list[FieldProblem] = []
+    request = idempotency.read_request("createSite", key, fields, problems)
+    columns = _read(fields, problems)
+    if made := await idempotency.find_made(scope, request):
+        return made
+    now = await scope.now()
+    try:
+        site = await Site.create(organization_id=scope.organization_id, **columns, created_at=now, updated_at=now)
+    except IntegrityError as exc:
+        raise _name_taken() from exc
+    await idempotency.keep_made(scope, request, site.id)
+    site_id: int = site.id
+    return site_id
+
+
+@in_organization
+async def update_site(scope: Scope, site_id: int, changes: Mapping[str, str]) -> None:
+    """Change the `name` or `description`. Raises InvalidInputError, NotFoundError and ConflictError."""
+    site = await _lock(site_id)
+    columns = _read(changes, [])
+    if any(getattr(site, name) != value for name, value in columns.items()):
+        now = await scope.now()
+        try:
+            await Site.filter(id=site_id).update(**columns, updated_at=now)
+        except IntegrityError as exc:
+            raise _name_taken() from exc
+
+
+@in_organization
+async def delete_site(scope: Scope, site_id: int) -> None:
+    """Delete a site without checks. Raises NotFoundError, and ConflictError that says how many it has."""
+    await _lock(site_id)
+    count = await Check.filter(site_id=site_id, deleted_at=None).count()
+    if count:
+        raise ConflictError(f"The site has {count} {'check' if count == 1 else 'checks'}; delete or move them first.")
+    now = await scope.now()
+    await Site.filter(id=site_id).update(deleted_at=now, updated_at=now)
+
+
+def _read(fields: Mapping[str, str], problems: list[FieldProblem]) -> dict[str, Any]:
+    read: dict[str, Any] = {}
+    for name, value in fields.items():
+        try:
+            read[name] = _VALIDATE[name](value)
+        except ValueError as exc:
+            problems.append(FieldProblem((name,), str(exc)))
+    if problems:
+        raise InvalidInputError(problems)
+    return read
+
+
+async def _lock(site_id: int) -> Site:
+    site = await Site.filter(id=site_id, deleted_at=None).select_for_update().first()
+    if site is None:
+        raise NotFoundError("site")
+    return site
+
+
+def _name_taken() -> ConflictError:
+    return ConflictError("Another site has this name; choose another one.", "name")
+
+
+_SELECT = "SELECT id, name, description, created_at, updated_at FROM sites WHERE deleted_at IS NULL"
+
+
+async def find_sites(connection: Connection, after: int | None, limit: int) -> list[asyncpg.Record]:
+    """Sites in the order in which they were made, after the one with the key `after`."""
+    return await connection.fetch(f"{_SELECT} AND id > $1 ORDER BY id LIMIT $2", after or 0, limit)
+
+
+async def site_by_key(connection: Connection, key: int) -> asyncpg.Record | None:
+    return await connection.fetchrow(f"{_SELECT} AND id = $1", key)
