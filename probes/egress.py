@@ -42,6 +42,9 @@ class EgressPolicy:
 
 def require_allowed(address: str, port: int, policy: EgressPolicy) -> None:
     """Raise TargetBlockedError if the policy refuses to dial this IP address and port."""
+    if not 0 < port <= 65_535:
+        # Some event loops dial the number modulo 65,536, which is not the one that is judged.
+        raise TargetBlockedError("the target has no valid port; use one from 1 to 65535")
     standing = _standing(address)
     endpoint = (standing.address, port)
     if endpoint in policy.excepted:
@@ -51,7 +54,7 @@ def require_allowed(address: str, port: int, policy: EgressPolicy) -> None:
     if standing.reach is _Reach.PRIVATE and not policy.allow_private:
         raise TargetBlockedError(
             f"the target is {standing.what}, and this installation probes public addresses only;"
-            " use a public address, or have its operator allow private targets"
+            " use a public address, or have its operator set TOCSIN_ALLOW_PRIVATE_TARGETS"
         )
     if _is_the_platforms_own(endpoint, policy):
         raise TargetBlockedError("the target is a server of this platform itself, which is never probed")

@@ -9,9 +9,15 @@ from probes.failures import ProbeFailure
 from tocsin.domain.observations import Reason
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SWITCHING_PROTOCOLS: Final = 101
 
 RawHeaders = list[tuple[bytes, bytes]]
+
+
+def port_of(url: httpx.URL) -> int:
+    """The port that an http or https URL names, or means."""
+    return _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
 
 
 def serialize_request(request: httpx.Request) -> bytes:

@@ -6,7 +6,6 @@ a probe that reuses a connection does not see that new ones fail.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
 
 import httpx
 
@@ -14,12 +13,10 @@ from probes.connection import ByteStream
 from probes.dialing import dial
 from probes.engine import Engine
 from probes.failures import ProbeFailure
-from probes.http_messages import ResponseParser, serialize_request
+from probes.http_messages import ResponseParser, port_of, serialize_request
 from probes.tls import start_tls
 from probes.trace import Phase, Trace
 from tocsin.domain.observations import Reason
-
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +32,8 @@ class Call:
     @classmethod
     def of(cls, request: httpx.Request) -> "Call":
         url = request.url
-        port = url.port or _DEFAULT_PORTS[url.scheme]
-        return cls(request, url.raw_host.decode("ascii"), port, url.scheme == "https", serialize_request(request))
+        host = url.raw_host.decode("ascii")
+        return cls(request, host, port_of(url), url.scheme == "https", serialize_request(request))
 
 
 class ResponseBody(httpx.AsyncByteStream):

@@ -5,6 +5,7 @@ from typing import Final
 import httpx
 
 from probes.failures import ProbeFailure
+from probes.http_messages import port_of
 from tocsin.domain.observations import Reason
 
 MAX_REDIRECTS: Final = 10
@@ -13,7 +14,15 @@ _KEEP_METHOD: Final = frozenset({307, 308})
 _BODY_HEADERS: Final = ("Content-Length", "Content-Type", "Content-Encoding", "Content-Language")
 # Another origin gets these alone: any header that a user sets may be a credential, such as X-Api-Key.
 _HARMLESS_HEADERS: Final = frozenset(
-    {"accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type", "user-agent"}
+    {
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"user-agent",
+    }
 )
 
 
@@ -37,7 +46,7 @@ def _target(origin: httpx.URL, location: str) -> httpx.URL:
         url = origin.join(location).copy_with(username=None, password=None, fragment=None)
     except (httpx.InvalidURL, ValueError) as exc:
         raise ProbeFailure(Reason.PROTOCOL, "the redirect's location is not a valid URL") from exc
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or not 0 < port_of(url) <= 65_535:
         raise ProbeFailure(Reason.PROTOCOL, "the redirect's location is not an http or https URL")
     return url
 
@@ -51,7 +60,7 @@ def _method(method: str, status_code: int) -> str:
 def _headers(request: httpx.Request, url: httpx.URL, keeps_body: bool) -> httpx.Headers:
     headers = request.headers.copy()
     if not _may_see_credentials(request.url, url):
-        headers = httpx.Headers([item for item in headers.multi_items() if item[0] in _HARMLESS_HEADERS])
+        headers = httpx.Headers([header for header in headers.raw if header[0].lower() in _HARMLESS_HEADERS])
     for name in () if keeps_body else _BODY_HEADERS:
         headers.pop(name, None)
     if _origin(url) != _origin(request.url):
@@ -68,4 +77,4 @@ def _may_see_credentials(origin: httpx.URL, target: httpx.URL) -> bool:
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
-    return url.scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80)
+    return url.scheme, url.raw_host, port_of(url)

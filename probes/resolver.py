@@ -5,6 +5,7 @@ Here each query has a socket of its own; lookups of the same name at the same ti
 """
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _OTHER_FAMILY_SECONDS: Final = 0.05
 _MAX_CACHED: Final = 10_000
 _MAX_TTL_SECONDS: Final = 300
 _ADDRESSES_PER_FAMILY: Final = 2
+_LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,6 @@ def _ascii_name(host: str) -> str:
         name = (host if host.isascii() else host.encode("idna").decode()).lower()
     except UnicodeError as exc:
         raise ProbeFailure(Reason.DNS, "the host is not a valid name") from exc
-    labels = name.removesuffix(".").split(".")
-    if len(name) > 254 or not all(0 < len(label) <= 63 and label.isprintable() for label in labels):
+    if len(name) > 254 or not all(_LABEL.fullmatch(label) for label in name.removesuffix(".").split(".")):
         raise ProbeFailure(Reason.DNS, "the host is not a valid name")
     return name

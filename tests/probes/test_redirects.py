@@ -1,0 +1,202 @@
+"""Where redirects are followed to, and what travels with them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from probes.egress import EgressPolicy
+from probes.engine import Engine
+from tests.probes.conftest import STARTED_AT
+from tests.probes.serving import Observe, Serve, ServeBytes, read_request
+from tocsin.domain.observations import Outcome, Reason
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def redirect(status: int, location: str) -> bytes:
+    return f"HTTP/1.1 {status} Go\r\nLocation: {location}\r\nContent-Length: 9\r\n\r\n".encode()
+
+
+class Site:
+    """A server whose paths answer as set, and the requests that it got."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, bytes] = {}
+        self.requests: list[str] = []
+        self.url = ""
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await read_request(reader)).decode()
+        length = head.lower().partition("content-length: ")[2].partition("\r\n")[0]
+        body = await reader.readexactly(int(length or 0))
+        self.requests.append(head + body.decode())
+        writer.write(self.answers.get(head.split(" ")[1], OK))
+
+
+@pytest.fixture
+async def site(serve: Serve) -> Site:
+    site = Site()
+    site.url = f"http://127.0.0.1:{await serve(site.talk)}"
+    return site
+
+
+@pytest.fixture
+async def other(serve: Serve) -> Site:
+    """Another origin: a port of its own."""
+    other = Site()
+    other.url = f"http://127.0.0.1:{await serve(other.talk)}"
+    return other
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_followed_and_the_last_response_judged(site: Site, observe: Observe, status: int) -> None:
+    site.answers["/"] = redirect(status, "/next?x=1")
+    observation = await observe(f"{site.url}/", body_contains="ok")
+    assert (observation.outcome, observation.status_code) == (Outcome.SUCCESS, 200)
+    assert site.requests[1].startswith("GET /next?x=1 HTTP/1.1\r\n")
+
+
+async def test_a_redirect_that_is_not_followed_is_judged_itself(site: Site, observe: Observe) -> None:
+    site.answers["/"] = b"HTTP/1.1 301 Go\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n"
+    assert (await observe(f"{site.url}/", follow_redirects=False)).reason is Reason.STATUS
+    assert (await observe(f"{site.url}/", follow_redirects=False, expected_status=["301"])).reason is None
+
+
+async def test_a_redirect_without_location_is_judged_itself(serve_bytes: ServeBytes, observe: Observe) -> None:
+    url = await serve_bytes(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")
+    assert (await observe(url)).reason is Reason.STATUS
+
+
+async def test_ten_redirects_are_followed(site: Site, observe: Observe) -> None:
+    site.answers = {f"/{step}": redirect(302, f"/{step + 1}") for step in range(10)}
+    assert (await observe(f"{site.url}/0")).outcome is Outcome.SUCCESS
+
+
+async def test_a_loop_of_redirects_ends(site: Site, observe: Observe) -> None:
+    site.answers["/"] = redirect(302, "/")
+    observation = await observe(f"{site.url}/")
+    assert (observation.reason, observation.message) == (Reason.TOO_MANY_REDIRECTS, "more than 10 redirects")
+    assert len(site.requests) == 11
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "then"),
+    [
+        ("POST", 301, "GET"),
+        ("POST", 302, "GET"),
+        ("POST", 303, "GET"),
+        ("PUT", 301, "PUT"),
+        ("PUT", 302, "GET"),
+        ("DELETE", 303, "GET"),
+        ("POST", 307, "POST"),
+        ("PUT", 308, "PUT"),
+        ("HEAD", 302, "HEAD"),
+        ("HEAD", 303, "HEAD"),
+    ],
+)
+async def test_the_method_changes_as_in_browsers(
+    site: Site, observe: Observe, method: str, status: int, then: str
+) -> None:
+    site.answers["/"] = redirect(status, "/next")
+    await observe(f"{site.url}/", method=method)
+    assert site.requests[1].startswith(f"{then} /next ")
+
+
+@pytest.mark.parametrize(("status", "kept"), [(302, False), (307, True)])
+async def test_the_body_travels_with_its_method(site: Site, observe: Observe, status: int, kept: bool) -> None:
+    site.answers["/"] = redirect(status, "/next")
+    headers = [{"name": "Content-Type", "value": "text/x"}]
+    await observe(f"{site.url}/", method="POST", body="payload", headers=headers)
+    assert site.requests[1].endswith("\r\n\r\npayload") is kept
+    assert ("text/x" in site.requests[1]) is kept
+    assert ("Content-Length: 7" in site.requests[1]) is kept
+
+
+SECRETS: list[dict[str, Any]] = [
+    {"name": "Authorization", "value": "Bearer s3cret"},
+    {"name": "Cookie", "value": "id=s3cret"},
+    {"name": "X-Api-Key", "value": "s3cret"},
+]
+
+
+async def test_the_same_origin_keeps_credentials(site: Site, observe: Observe) -> None:
+    site.answers["/"] = redirect(302, f"{site.url}/next")
+    await observe(f"{site.url}/", headers=SECRETS)
+    assert site.requests[1].count("s3cret") == 3
+
+
+async def test_another_origin_gets_no_header_that_may_be_a_credential(
+    site: Site, other: Site, observe: Observe
+) -> None:
+    site.answers["/"] = redirect(302, f"{other.url}/")
+    await observe(f"{site.url}/", headers=[*SECRETS, {"name": "Accept-Language", "value": "de"}])
+    assert "s3cret" not in other.requests[0]
+    assert "Accept-Language: de\r\n" in other.requests[0]
+    assert "User-Agent: Tocsin/" in other.requests[0]
+
+
+async def test_credentials_do_not_come_back_with_the_first_origin(site: Site, other: Site, observe: Observe) -> None:
+    site.answers["/"] = redirect(302, f"{other.url}/")
+    other.answers["/"] = redirect(302, f"{site.url}/back")
+    await observe(f"{site.url}/", headers=SECRETS)
+    assert "s3cret" not in site.requests[1]
+
+
+async def test_another_origin_gets_a_host_header_of_its_own(site: Site, other: Site, observe: Observe) -> None:
+    site.answers["/"] = redirect(302, f"{other.url}/")
+    await observe(f"{site.url}/", headers=[{"name": "Host", "value": "inside.example"}])
+    assert f"Host: {other.url.removeprefix('http://')}\r\n" in other.requests[0]
+
+
+async def test_credentials_in_a_location_are_not_sent(site: Site, observe: Observe) -> None:
+    site.answers["/"] = redirect(302, site.url.replace("//", "//user:s3cret@") + "/next")
+    await observe(f"{site.url}/")
+    assert "Authorization" not in site.requests[1]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "http://0177.0.0.1/",
+        "http://１２７.0.0.1/",  # noqa: RUF001 - full-width digits
+    ],
+)
+async def test_a_location_that_is_no_web_address_breaks_the_protocol(
+    site: Site, observe: Observe, location: str
+) -> None:
+    site.answers["/"] = redirect(302, location)
+    assert (await observe(f"{site.url}/")).reason is Reason.PROTOCOL
+
+
+@pytest.mark.parametrize(
+    "location", ["http://169.254.169.254/latest", "http://[fd00:ec2::254]/", "http://[::ffff:a9fe:a9fe]/", "http://0/"]
+)
+async def test_a_redirect_to_a_blocked_address_is_refused(site: Site, observe: Observe, location: str) -> None:
+    site.answers["/"] = redirect(302, location)
+    observation = await observe(f"{site.url}/")
+    assert (observation.outcome, observation.reason) == (Outcome.UNKNOWN, Reason.TARGET_BLOCKED)
+
+
+async def test_each_hop_is_guarded_anew(site: Site, other: Site, observe: Observe) -> None:
+    excepted = ("127.0.0.1", int(site.url.rpartition(":")[2]))
+    engine = Engine(EgressPolicy(allow_private=False, excepted=frozenset({excepted})), now=lambda: STARTED_AT)
+    site.answers["/"] = redirect(302, f"{other.url}/")
+    assert (await observe(f"{site.url}/", engine=engine)).reason is Reason.TARGET_BLOCKED
+    assert other.requests == []
+
+
+async def test_phases_of_all_hops_add_up(site: Site, observe: Observe) -> None:
+    site.answers["/"] = redirect(302, "/next")
+    observation = await observe(f"{site.url}/")
+    phases = observation.phases
+    assert phases.connect
+    assert phases.processing
+    assert phases.transfer
+    assert phases.connect + phases.processing + phases.transfer <= observation.duration
