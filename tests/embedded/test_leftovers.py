@@ -86,10 +86,10 @@ def test_a_log_is_bounded(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2.5 * LOG_LIMIT_BYTES
 
 
-def test_servers_that_nobody_stops_are_not_started_twice(fresh_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "SERVERS_SECONDS", 0.05)
-    leftover = os.open(fresh_dir / lock.SERVERS_FILE, os.O_RDWR | os.O_CREAT)
+def test_children_that_do_not_end_keep_the_next_start_away(fresh_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "CHILDREN_SECONDS", 0.05)
+    leftover = os.open(fresh_dir / lock.CHILDREN_FILE, os.O_RDWR | os.O_CREAT)
     fcntl.flock(leftover, fcntl.LOCK_EX)
-    with pytest.raises(EmbeddedServerError, match="servers of an earlier run"), embedded_servers(fresh_dir):
+    with pytest.raises(EmbeddedServerError, match="processes of an earlier run"), embedded_servers(fresh_dir):
         pass
     os.close(leftover)

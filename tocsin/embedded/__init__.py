@@ -16,7 +16,7 @@ from tocsin.embedded.accounts import choose_account
 from tocsin.embedded.binaries import find_binaries
 from tocsin.embedded.errors import EmbeddedServerError
 from tocsin.embedded.folders import existing_home, make_data_dir, opened
-from tocsin.embedded.lock import lock_program, lock_servers, running_servers, write_owner
+from tocsin.embedded.lock import locked, running_servers, write_owner
 from tocsin.embedded.postgres import PostgresServer
 from tocsin.embedded.valkey import ValkeyServer
 
@@ -59,8 +59,7 @@ def embedded_servers(data_dir: Path, *, fast: bool = False) -> Iterator[Embedded
 
 def start(stack: ExitStack, data_dir: Path, *, fast: bool) -> EmbeddedServers:
     data_dir = make_data_dir(data_dir)
-    program_fd = stack.enter_context(lock_program(data_dir))
-    lock_fd = stack.enter_context(lock_servers(data_dir))
+    lock_fd = stack.enter_context(locked(data_dir))
     account = choose_account(existing_home(data_dir) / "postgres")
     folders = stack.enter_context(opened(data_dir, lock_fd, account, throwaway=fast))
     binaries = find_binaries(account)
@@ -73,5 +72,5 @@ def start(stack: ExitStack, data_dir: Path, *, fast: bool) -> EmbeddedServers:
     postgres.launch()
     postgres.wait_until_ready()
     valkey.wait_until_ready()
-    write_owner(program_fd, database_url=postgres.url, redis_url=valkey.url)
+    write_owner(data_dir, database_url=postgres.url, redis_url=valkey.url)
     return EmbeddedServers(postgres, valkey, folders.home)

@@ -1,4 +1,4 @@
-"""The locks on a data folder: one for the program, and one for the processes of its servers."""
+"""The locks on a data folder: one for the program, and one for its children."""
 
 import fcntl
 import json
@@ -12,39 +12,34 @@ from tocsin.embedded.errors import EmbeddedServerError
 from tocsin.settings import Servers
 
 PROGRAM_FILE = "tocsin.lock"
-SERVERS_FILE = "servers.lock"
+CHILDREN_FILE = "children.lock"
 # Somebody who asks for running servers holds the program's lock for a moment.
 PROGRAM_SECONDS = 0.2
-# A little more than it takes to stop the servers of a program that was killed.
-SERVERS_SECONDS = 10.0
+# A little more than it takes to stop the children of a program that was killed.
+CHILDREN_SECONDS = 10.0
 POLL_SECONDS = 0.02
 
 
 @contextmanager
-def lock_program(data_dir: Path) -> Iterator[int]:
-    """Hold the folder for this program; yields a descriptor for `write_urls`."""
-    with opened(data_dir / PROGRAM_FILE) as fd:
-        if not acquire(fd, PROGRAM_SECONDS):
-            pid = read_owner(fd).get("pid")
+def locked(data_dir: Path) -> Iterator[int]:
+    """Hold both locks; yields a descriptor for the children to inherit.
+
+    They hold theirs through it, so it is free only when all of them are gone: what they left is known to be stale.
+    Raises EmbeddedServerError at once when another program holds the folder, and when children of one that was killed
+    do not end in time.
+    """
+    with opened(data_dir / PROGRAM_FILE) as program_fd, opened(data_dir / CHILDREN_FILE) as children_fd:
+        if not acquire(program_fd, PROGRAM_SECONDS):
+            pid = read_owner(program_fd).get("pid")
             raise EmbeddedServerError(
                 f"the data folder {data_dir} is in use by process {pid}: stop that process, or choose another folder"
             )
-        write_owner(fd)
-        yield fd
-
-
-@contextmanager
-def lock_servers(data_dir: Path) -> Iterator[int]:
-    """Wait until no server is left of a program that was killed; yields a descriptor for the servers to inherit.
-
-    They hold the lock through it, so it is free only when all of them are gone: what they left is known to be stale.
-    """
-    with opened(data_dir / SERVERS_FILE) as fd:
-        if not acquire(fd, SERVERS_SECONDS):
+        write_owner(data_dir)
+        if not acquire(children_fd, CHILDREN_SECONDS):
             raise EmbeddedServerError(
-                f"servers of an earlier run still use the data folder {data_dir}: end them, or choose another folder"
+                f"processes of an earlier run still use the data folder {data_dir}: end them, or choose another folder"
             )
-        yield fd
+        yield children_fd
 
 
 @contextmanager
@@ -69,9 +64,9 @@ def acquire(fd: int, seconds: float) -> bool:
             return True
 
 
-def write_owner(fd: int, **urls: str) -> None:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, json.dumps({"pid": os.getpid(), **urls}).encode(), 0)
+def write_owner(data_dir: Path, **urls: str) -> None:
+    """Say whose the folder is, and where its servers are; for the holder of the lock."""
+    (data_dir / PROGRAM_FILE).write_text(json.dumps({"pid": os.getpid(), **urls}))
 
 
 def read_owner(fd: int) -> dict[str, object]:
