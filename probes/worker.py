@@ -41,8 +41,9 @@ async def work(settings: Settings) -> None:
 
 
 def _engine(settings: Settings, clock: PlatformClock) -> Engine:
-    policy = EgressPolicy(settings.egress.allow_private, refused=platform_endpoints(settings))
-    return Engine(policy, clock.now, tls_context=make_tls_context(settings.egress.extra_ca_file))
+    egress = settings.egress
+    policy = EgressPolicy(egress.allow_private, platform_endpoints(settings), egress.exceptions)
+    return Engine(policy, clock.now, tls_context=make_tls_context(egress.extra_ca_file))
 
 
 async def _probe_until(

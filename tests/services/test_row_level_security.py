@@ -35,9 +35,7 @@ async def test_the_api_sees_no_row_of_any_table_without_an_organization(
             continue
 
 
-async def test_the_api_sees_one_organization_in_a_transaction(
-    api: Connection, owner: asyncpg.Connection
-) -> None:
+async def test_the_api_sees_one_organization_in_a_transaction(api: Connection, owner: asyncpg.Connection) -> None:
     await _fill(owner)
     async with api.transaction():
         await api.execute("SELECT set_config('tocsin.organization_id', '2', true)")
@@ -45,9 +43,7 @@ async def test_the_api_sees_one_organization_in_a_transaction(
     assert await api.fetch("SELECT name FROM sites") == []
 
 
-async def test_the_api_cannot_write_into_another_organization(
-    api: Connection, owner: asyncpg.Connection
-) -> None:
+async def test_the_api_cannot_write_into_another_organization(api: Connection, owner: asyncpg.Connection) -> None:
     await _fill(owner)
     async with api.transaction():
         await api.execute("SELECT set_config('tocsin.organization_id', '2', true)")

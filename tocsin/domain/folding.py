@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.domain.observations import Outcome, Reason
-from tocsin.domain.schedule import MILLISECOND, ScheduleVersion, next_slot
+from tocsin.domain.schedule import ScheduleVersion, next_slot
 from tocsin.domain.status import CheckState, Event, SlotResult, Thresholds, observe
 
 
@@ -84,7 +84,7 @@ def _cross_gaps(progress: Progress, slot: datetime, course: Course, events: list
             return progress
         state, new_events = observe(progress.state, SlotResult(due, Outcome.UNKNOWN, Reason.GAP), course.thresholds)
         events.extend(new_events)
-        progress = Progress(state, gap.to_at - MILLISECOND)
+        progress = Progress(state, gap.to_at - datetime.resolution)
     return progress
 
 
@@ -94,4 +94,4 @@ def due_outside_gaps(course: Course, after: datetime, until: datetime) -> Iterat
         gap = course.gap_around(due)
         if gap is None:
             yield due
-        after = due if gap is None else gap.to_at - MILLISECOND
+        after = due if gap is None else gap.to_at - datetime.resolution

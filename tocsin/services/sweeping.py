@@ -77,38 +77,37 @@ SELECT b.id AS batch_id, d.check_id, d.revision, b.location_id,
 FROM batch_leases l JOIN batches b ON b.id = l.batch_id,
      unnest(b.check_ids, b.revisions, b.offsets_ms) AS d (check_id, revision, offset_ms)
 LEFT JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
-WHERE l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2 - interval '1 second'
+WHERE l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2::timestamptz - interval '1 second'
   AND (l.holder IS NULL
-       OR b.tick_at + interval '1 second' + coalesce(v.timeout_ms, 0) * interval '1 millisecond' < $2 - $3::interval)
+       OR b.tick_at + interval '1 second' + coalesce(v.timeout_ms, 0) * interval '1 millisecond' < $2::timestamptz - $3::interval)
   AND NOT EXISTS (SELECT FROM results r WHERE r.check_id = d.check_id AND r.location_id = b.location_id
-                  AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond' AND r.slot > $4)
-LIMIT $5
+                  AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond')
+LIMIT $4
 """
 
 
 async def unprobed_slots(connection: Connection, watermark: int, now: datetime) -> list[Result]:
     """The planned slots that are over without a result, as results that say so."""
     limit = now - CATCH_UP_LIMIT
-    rows = await connection.fetch(_UNENDED, watermark, limit, RECORD_GRACE, limit - timedelta(days=2), _MOST_MISSED)
+    rows = await connection.fetch(_UNENDED, watermark, limit, RECORD_GRACE, _MOST_MISSED)
     return [_missed(row, row["slot"], Reason.LEASE_EXPIRED, now) for row in rows]
 
 
 _FINISH_OVER = """
 UPDATE batch_leases l SET done_at = clock_timestamp(), attempt = l.attempt + 1
 FROM batches b
-WHERE b.id = l.batch_id AND l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2 - interval '1 second'
+WHERE b.id = l.batch_id AND l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2::timestamptz - interval '1 second'
   AND NOT EXISTS (
     SELECT FROM unnest(b.check_ids, b.offsets_ms) AS d (check_id, offset_ms)
     JOIN checks c ON c.id = d.check_id AND c.deleted_at IS NULL
     WHERE NOT EXISTS (SELECT FROM results r WHERE r.check_id = d.check_id AND r.location_id = b.location_id
-                      AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond' AND r.slot > $3))
+                      AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond'))
 """
 
 
 async def finish_over(connection: Connection, watermark: int, now: datetime) -> None:
     """Close the batches that are over and whose slots all have a result, though no worker said so."""
-    limit = now - CATCH_UP_LIMIT
-    await connection.execute(_FINISH_OVER, watermark, limit, limit - timedelta(days=2))
+    await connection.execute(_FINISH_OVER, watermark, now - CATCH_UP_LIMIT)
 
 
 # The states that stand behind their schedule by more than anything planned can explain.
