@@ -144,7 +144,15 @@ async def test_racing_schedulers_record_one_gap(engine_pool: Pool, owner: Connec
             await record_gap(connection, NOON + timedelta(hours=1, milliseconds=delay_ms))
 
     await asyncio.gather(*(race(delay) for delay in (0, 10, 400, 999)))
-    assert await owner.fetchval("SELECT count(*) FROM gaps") == 1
+    assert await owner.fetchval("SELECT count(*) FROM gaps WHERE reason = 'NOTHING_PLANNED'") == 1
+
+
+async def test_nothing_is_due_before_the_first_start(
+    connection: Connection, owner: Connection, organization: int
+) -> None:
+    await start_ledger(connection, NOON)
+    await start_ledger(connection, NOON + timedelta(hours=1))
+    assert await owner.fetchval("SELECT to_at FROM gaps") == NOON + SECOND
 
 
 async def test_a_cron_expression_is_planned_at_its_instants(

@@ -30,12 +30,17 @@ class PlannedTick:
     slots: int
 
 
-_START_LEDGER = "INSERT INTO ticks (at) SELECT $1 WHERE NOT EXISTS (SELECT FROM ticks) ON CONFLICT DO NOTHING"
+_START_LEDGER = """
+WITH first AS (
+    INSERT INTO ticks (at) SELECT $1 WHERE NOT EXISTS (SELECT FROM ticks) ON CONFLICT DO NOTHING RETURNING at
+)
+INSERT INTO gaps (from_at, to_at, reason) SELECT to_timestamp(0), at + interval '1 second', $2 FROM first
+"""
 
 
 async def start_ledger(connection: Connection, now: datetime) -> None:
-    """Write the first tick of a new installation; every other one follows it."""
-    await connection.execute(_START_LEDGER, _second(now))
+    """Write the first tick of a new installation; every other one follows it, and nothing is due before."""
+    await connection.execute(_START_LEDGER, _second(now), "BEFORE_FIRST_START")
 
 
 def _second(instant: datetime) -> datetime:
