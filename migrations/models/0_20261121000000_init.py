@@ -349,6 +349,7 @@ _API_RIGHTS = {
     "results_hourly": "SELECT",
 }
 _ENGINE_RIGHTS = {
+    "sites": "SELECT, DELETE",
     "checks": "SELECT, DELETE",
     "idempotency_keys": "SELECT, DELETE",
     "check_versions": "SELECT, UPDATE, DELETE",
