@@ -3,13 +3,13 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import asyncpg
 from aerich import Command
 
 from tocsin.database import Connection, Role, orm_configuration
+from tocsin.schema_version import migrations_folder
 
 # What aerich's own command line reads, named in aerich.ini.
 TORTOISE_ORM: Final = orm_configuration(os.environ.get("TOCSIN_DATABASE_URL", "postgresql://"), None)
@@ -73,10 +73,3 @@ async def _apply_migrations(database_url: str) -> list[str]:
     command = Command(tortoise_config=configuration, location=str(migrations_folder()))
     async with command:
         return await command.upgrade(run_in_transaction=True)
-
-
-def migrations_folder() -> Path:
-    """Beside the package when installed, at the top of the repository in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent / "migrations"

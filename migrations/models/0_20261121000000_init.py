@@ -394,10 +394,11 @@ CREATE FUNCTION tocsin_event_numbers(ids bigint[]) RETURNS TABLE (organization_i
 -- How the ledger is doing, for /readyz and /metrics: numbers of the whole platform, nothing of any organization.
 CREATE FUNCTION tocsin_ledger_health()
     RETURNS TABLE (newest_tick_at timestamptz, database_at timestamptz, oldest_undone_tick_at timestamptz,
-                   undone_batches bigint)
+                   oldest_unclaimed_tick_at timestamptz, undone_batches bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     BEGIN ATOMIC
-        SELECT (SELECT max(at) FROM ticks), clock_timestamp(), min(b.tick_at), count(b.id)
+        SELECT (SELECT max(at) FROM ticks), clock_timestamp(), min(b.tick_at),
+               min(b.tick_at) FILTER (WHERE l.holder IS NULL), count(b.id)
         FROM batch_leases l JOIN batches b ON b.id = l.batch_id WHERE l.done_at IS NULL;
     END;
 
@@ -405,10 +406,17 @@ CREATE FUNCTION tocsin_ledger_health()
 CREATE FUNCTION tocsin_rolled_up_to() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN (SELECT rolled_up_to FROM rollup_progress);
+
+-- Which migrations were applied: a process is not ready before those that it needs.
+CREATE FUNCTION tocsin_applied_migrations() RETURNS SETOF varchar
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    BEGIN ATOMIC
+        SELECT version FROM aerich;
+    END;
 REVOKE EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now,
-    tocsin_rolled_up_to FROM PUBLIC;
+    tocsin_rolled_up_to, tocsin_applied_migrations FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now,
-    tocsin_rolled_up_to TO tocsin_api;
+    tocsin_rolled_up_to, tocsin_applied_migrations TO tocsin_api;
 GRANT EXECUTE ON FUNCTION tocsin_now TO tocsin_engine;
 GRANT USAGE ON SCHEMA public TO tocsin_api, tocsin_engine;
 GRANT SELECT ON locations TO tocsin_api, tocsin_engine;

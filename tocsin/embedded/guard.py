@@ -71,7 +71,7 @@ def die_with_parent(stop_signal: int) -> Callable[[], None] | None:
 def start_server(order: dict[str, Any], stop_signal: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - the order comes from the parent
         order["command"],
-        cwd="/",
+        cwd=order["cwd"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -82,6 +82,7 @@ class Server(ABC):
     def _start_guard(self) -> subprocess.Popen[bytes]:
         order = {
             "command": self.command(),
+            "cwd": "/",
             "identity": self.account.identity(),
             "lock_fd": self.folders.lock_fd,
             "log": str(self.log),

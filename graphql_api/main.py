@@ -1,0 +1,49 @@
+"""The API's process: `python -m graphql_api.main`."""
+
+import os
+import signal
+from typing import Final
+
+import uvicorn
+
+from graphql_api.app import create_app
+from tocsin.settings import Settings
+from tocsin.telemetry import configure_logging, settings_or_exit
+
+# How long requests may go on after a stop. Subscriptions never end by themselves: their clients come back and replay.
+DRAIN_SECONDS: Final = 5
+LARGEST_MESSAGE_BYTES: Final = 256 * 1024
+
+
+def main() -> None:
+    """Read the settings from the environment and serve until a signal comes."""
+    settings = settings_or_exit(os.environ)
+    configure_logging("api", settings.log_format)
+    # uvicorn raises the signal again after its shutdown; the process has ended well by then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server = make_server(settings)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)
+
+
+def make_server(settings: Settings) -> uvicorn.Server:
+    """The HTTP and WebSocket server of the API."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.api.host,
+            port=settings.api.port,
+            ws_max_size=LARGEST_MESSAGE_BYTES,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

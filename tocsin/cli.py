@@ -1,0 +1,104 @@
+"""The command `tocsin`."""
+
+import asyncio
+import os
+import sys
+from importlib.metadata import version as installed_version
+from typing import Annotated, NoReturn
+
+import typer
+
+from tocsin import tokens
+from tocsin.installation import find_servers
+from tocsin.problems import exit_plainly
+from tocsin.tokens import DEFAULT_DATA_DIR, DataDir
+
+app = typer.Typer(
+    name="tocsin",
+    help="Health checks: every slot accounted for, every alert exactly once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(tokens.app, name="token")
+
+
+@app.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; TOCSIN_HOST, or 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; TOCSIN_PORT, or 8000.")] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    demo: Annotated[
+        bool | None,
+        typer.Option(help="Keep, or remove, a demo site. Without the option it is made at the first start."),
+    ] = None,
+    stop_with_parent: Annotated[bool, typer.Option(help="Stop when the process that started this one ends.")] = False,
+) -> None:
+    """Run everything in the foreground: servers, API, scheduler and workers."""
+    from tocsin.up import program  # noqa: PLC0415 - other commands start faster without it
+
+    with exit_plainly():
+        program.up(program.Options(data_dir, host, port, demo, stop_with_parent), os.environ)
+
+
+@app.command()
+def api() -> None:
+    """Run the API."""
+    become("graphql_api.main")
+
+
+@app.command()
+def scheduler() -> None:
+    """Run a scheduler."""
+    become("probes.scheduler")
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker."""
+    become("probes.worker")
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    become("graphql_api.schema")
+
+
+@app.command()
+def migrate(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Bring the database to this version's schema."""
+    from tocsin.migrate import migrate  # noqa: PLC0415 - other commands start faster without it
+
+    with exit_plainly():
+        applied = asyncio.run(migrate(find_servers(data_dir, os.environ).database_url))
+    typer.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
+
+
+@app.command()
+def doctor(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Check this installation, and say what is wrong with it and what helps."""
+    from tocsin.doctor import examine  # noqa: PLC0415 - other commands start faster without it
+
+    with exit_plainly():
+        findings = asyncio.run(examine(data_dir, os.environ))
+    for finding in findings:
+        typer.echo(finding.line)
+    raise typer.Exit(0 if all(finding.healthy for finding in findings) else 1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(installed_version("tocsin"))
+
+
+def become(module: str) -> NoReturn:
+    """Run a module in place of this process. -P: a folder that the user stands in must not hide a module."""
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module])  # noqa: S606 - our own module
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,1 @@
+"""`tocsin up`: the whole platform in the foreground, on embedded servers or on others."""

@@ -1,0 +1,148 @@
+"""The whole platform, from its first process to its last."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from tocsin.installation import DATABASE_VARIABLE, REDIS_VARIABLE, keep_token, own_servers
+from tocsin.migrate import migrate
+from tocsin.services import accounts
+from tocsin.settings import Servers, Settings, read_settings
+from tocsin.telemetry import MULTIPROCESS_VARIABLE
+from tocsin.up.address import require_free
+from tocsin.up.log import Log
+from tocsin.up.modules import platform_modules
+from tocsin.up.servers import Installation, opened_installation
+from tocsin.up.supervision import Supervisor, set_within
+from tocsin.up.welcome import OwnerToken, wait_until_listening, welcome
+
+PARENT_CHECK_SECONDS: Final = 1.0
+# Any URLs: they stand in for those of embedded servers while the other settings are read.
+_PLACEHOLDERS: Final = Servers("postgresql:///", "unix:///")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `tocsin up` was asked for. `demo` is None for: at the first start of a data folder."""
+
+    data_dir: Path
+    host: str | None = None
+    port: int | None = None
+    demo: bool | None = None
+    stop_with_parent: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the platform: what it was told, and what it works on."""
+
+    options: Options
+    settings: Settings
+    environment: Mapping[str, str]
+    installation: Installation
+    log: Log
+
+
+def up(options: Options, environment: Mapping[str, str]) -> None:
+    """Run until a signal comes. Raises SettingsError, EmbeddedServerError and MigrationError."""
+    environment = _with_options(environment, options)
+    servers = own_servers(environment)
+    settings = read_settings(_with_servers(environment, servers or _PLACEHOLDERS))
+    require_free(settings.api)
+    _treat_as_interrupt(signal.SIGTERM, signal.SIGHUP)
+    log = Log(environment.get("TOCSIN_LOG_FORMAT") or "console")
+    log.say("starting", data_dir=options.data_dir, servers="embedded" if servers is None else "own")
+    with opened_installation(options.data_dir, servers) as installation:
+        asyncio.run(_run(Run(options, settings, environment, installation, log)))
+    log.say("stopped")
+
+
+def _with_options(environment: Mapping[str, str], options: Options) -> dict[str, str]:
+    given = {"TOCSIN_HOST": options.host, "TOCSIN_PORT": options.port}
+    return {**environment, **{name: str(value) for name, value in given.items() if value is not None}}
+
+
+def _with_servers(environment: Mapping[str, str], servers: Servers) -> dict[str, str]:
+    return {**environment, DATABASE_VARIABLE: servers.database_url, REDIS_VARIABLE: servers.redis_url}
+
+
+def _treat_as_interrupt(*numbers: signal.Signals) -> None:
+    """Let these signals end a start as Ctrl-C does, unless they are ignored, as `nohup` has it."""
+    for number in numbers:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
+async def _run(run: Run) -> None:
+    token = await _prepare(run)
+    stop, hurry = _signals()
+    supervisor = Supervisor(run.log, _child_environment(run), run.installation.lock_fd)
+    supervisor.run(platform_modules(run.settings))
+    if run.installation.embedded:
+        supervisor.watch(run.installation.embedded)
+    greeting = asyncio.create_task(_greet(run, token))
+    await _wait_for_stop(stop, watch_parent=run.options.stop_with_parent)
+    greeting.cancel()
+    run.log.say("stopping; a second signal ends everything at once")
+    await supervisor.stop(hurry)
+
+
+async def _prepare(run: Run) -> OwnerToken:
+    """Migrate, and at the first start make the organization and its owner's token."""
+    database_url, chosen_token = run.installation.servers.database_url, run.settings.bootstrap_token
+    if applied := await migrate(database_url):
+        run.log.say("migrated", applied=len(applied))
+    token = chosen_token or keep_token(run.installation.data_dir, accounts.new_token)
+    connection = await asyncpg.connect(database_url)
+    try:
+        await accounts.bootstrap(connection, token)
+        valid = await accounts.is_valid(connection, token)
+    finally:
+        await connection.close()
+    return OwnerToken(token if valid else None, chosen=chosen_token is not None)
+
+
+def _child_environment(run: Run) -> dict[str, str]:
+    """What every process is told. They share a folder in which each counts, so that one page shows all metrics."""
+    metrics = run.installation.data_dir / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir()
+    environment = {
+        **_with_servers(run.environment, run.installation.servers),
+        "TOCSIN_LOG_FORMAT": "json",
+        MULTIPROCESS_VARIABLE: str(metrics),
+    }
+    environment.pop("TOCSIN_BOOTSTRAP_TOKEN", None)
+    return environment
+
+
+async def _greet(run: Run, token: OwnerToken) -> None:
+    await wait_until_listening(run.settings.api)
+    run.log.show(welcome(run.settings.api, run.installation.data_dir, token))
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Events that the first and the second signal set."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def ask() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, ask)
+    return stop, hurry
+
+
+async def _wait_for_stop(stop: asyncio.Event, *, watch_parent: bool) -> None:
+    parent = os.getppid()
+    while not await set_within(stop, PARENT_CHECK_SECONDS):
+        if watch_parent and os.getppid() != parent:
+            return
