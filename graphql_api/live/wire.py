@@ -6,7 +6,7 @@ connections whose clients read nothing any more, which uvicorn would wait for.
 
 from typing import Any, Final
 
-from starlette.types import Scope
+from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 # What a client has not read yet. More than this, and it is cut off: it may come back with its cursor.
@@ -14,7 +14,7 @@ UNREAD_BYTES: Final = 4 * 1024 * 1024
 MAXIMUM_MESSAGE_BYTES: Final = 64 * 1024
 # A client that was told to go has this long to read it.
 _FAREWELL_SECONDS: Final = 5.0
-_EXTENSION: Final = "tocsin.wire"
+_STATE: Final = "wire"
 
 # How the server must be started; compression would cost each subscriber's frames anew.
 UVICORN_OPTIONS: Final[dict[str, Any]] = {
@@ -25,11 +25,14 @@ UVICORN_OPTIONS: Final[dict[str, Any]] = {
 
 
 class Wire(WebSocketsSansIOProtocol):
-    """One connection. Found in the ASGI scope by `wire_of`."""
+    """One connection."""
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][_EXTENSION] = self  # type: ignore[index]
-        await super().run_asgi()
+        self.scope["state"][_STATE] = self
+        try:
+            await super().run_asgi()
+        finally:
+            self._abort_soon()
 
     @property
     def is_open(self) -> bool:
@@ -59,14 +62,11 @@ class Wire(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
+        # uvicorn's own: the client's answer ends it.
         self.close_timer = self.loop.call_later(_FAREWELL_SECONDS, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        self._abort_soon()
-
-    def shutdown(self) -> None:
-        super().shutdown()
         self._abort_soon()
 
     def _abort_soon(self) -> None:
@@ -74,9 +74,9 @@ class Wire(WebSocketsSansIOProtocol):
         self.loop.call_later(_FAREWELL_SECONDS, self.transport.abort)
 
 
-def wire_of(scope: Scope) -> Wire:
-    """The connection's wire. Raises RuntimeError when the server was started without UVICORN_OPTIONS."""
-    wire = scope.get("extensions", {}).get(_EXTENSION)
-    if not isinstance(wire, Wire):
-        raise RuntimeError("subscriptions need uvicorn with graphql_api.live.wire.UVICORN_OPTIONS")
-    return wire
+def wire_of(websocket: WebSocket) -> Wire:
+    """The connection below a WebSocket. Raises LookupError when the server was started without UVICORN_OPTIONS."""
+    wire = getattr(websocket.state, _STATE, None)
+    if isinstance(wire, Wire):
+        return wire
+    raise LookupError("WebSockets need uvicorn with graphql_api.live.wire.UVICORN_OPTIONS")
