@@ -17,6 +17,7 @@ from tocsin.services.event_reading import CursorExpiredError, Position
 # A subscription that is executed slower than its events come is ended before their rows fill the memory.
 _WAITING_ITEMS: Final = 20_000
 _RETRY_SECONDS: Final = 1.0
+_NO_REQUEST: Final = "live"
 
 
 class Subscriber(Protocol):
@@ -97,6 +98,11 @@ class Group:
         elif self._work is None:
             self._work = asyncio.create_task(self._show_pages())
 
+    async def shown(self) -> None:
+        """Wait until the pages that were offered so far are shown."""
+        if self._work is not None:
+            await asyncio.wait([self._work])
+
     def close(self) -> None:
         """Stop; nobody is left."""
         self._pages.clear()
@@ -109,7 +115,7 @@ class Group:
                 page = self._pages.popleft()
                 await self._show(page)
         except Exception as exc:  # whatever it is, the subscribers must learn that they miss something
-            log_crash(exc, "")
+            log_crash(exc, _NO_REQUEST)
             self.fail(_crashed())
         finally:
             self._work = None
@@ -139,6 +145,7 @@ class Group:
 
     async def _replay(self, subscriber: Subscriber, position: Position) -> None:
         """Lead one subscriber up to the others."""
+        error: GraphQLError | None = None
         try:
             while position < self.position:
                 page = await self._read(position)
@@ -147,12 +154,16 @@ class Group:
                     await subscriber.drained()
                 position = page.end
         except CursorExpiredError:
-            del self._replaying[subscriber]
-            subscriber.fail(cursor_expired())
-        else:
-            # Nothing was awaited since the positions were found equal.
-            del self._replaying[subscriber]
+            error = cursor_expired()
+        except Exception as exc:  # as for the others
+            log_crash(exc, _NO_REQUEST)
+            error = _crashed()
+        # Nothing was awaited since the positions were found equal.
+        del self._replaying[subscriber]
+        if error is None:
             self._subscribers[subscriber] = None
+        else:
+            subscriber.fail(error)
 
     async def _read(self, position: Position) -> ShownPage:
         """The next page of a replay; while the database is away, tried again and again."""
@@ -163,7 +174,7 @@ class Group:
             except CursorExpiredError:
                 raise
             except Exception as exc:  # no failure may leave out an event
-                log_crash(exc, "")
+                log_crash(exc, _NO_REQUEST)
             await asyncio.sleep(_RETRY_SECONDS)
 
 

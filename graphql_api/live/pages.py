@@ -33,8 +33,9 @@ class ShownItem:
 class ShownPage:
     """What there is to show after one position up to another; whoever has seen it stands at `end`."""
 
-    def __init__(self, items: Collection[ShownItem], end: Position) -> None:
+    def __init__(self, items: Collection[ShownItem], end: Position, *, has_more: bool) -> None:
         self.end = end
+        self.has_more = has_more
         self._all: dict[ItemKind, list[ShownItem]] = {kind: [] for kind in ItemKind}
         self._by_check: dict[tuple[ItemKind, int], list[ShownItem]] = {}
         for item in items:
@@ -67,7 +68,7 @@ async def read_shown_page(
     async with read_transaction(organization_id) as connection:
         page = await read_page(connection, organization_id, after, kinds, until=until, interest=interest_of(selections))
         checks = await _read_checks(connection, page.items)
-    return ShownPage(_show(organization_id, page.items, checks), page.end)
+    return ShownPage(_show(organization_id, page.items, checks), page.end, has_more=page.has_more)
 
 
 async def _read_checks(connection: Connection, items: Collection[Item]) -> dict[int, Check]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -55,7 +55,7 @@ class Item:
     position: Position
     kind: ItemKind
     check_id: int
-    row: Mapping[str, Any]
+    row: asyncpg.Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Page:
 
     items: list[Item]
     end: Position
+    has_more: bool
 
 
 _NEWEST = "SELECT number FROM event_counters WHERE organization_id = $1"
@@ -142,13 +143,13 @@ async def read_page(
     """
     last = until or await newest_position(connection, organization_id)
     if after >= last:
-        return Page([], after)
+        return Page([], after, has_more=False)
     events, end = await _read_events(connection, organization_id, after, last, kinds)
     places = [place for event in events for place in _places(event, kinds) if after < place.position <= end]
     items: list[Item] = []
     for kind in kinds:
         items += await _read_items(connection, kind, [place for place in places if place.kind is kind], interest)
-    return Page(sorted(items, key=attrgetter("position")), end)
+    return Page(sorted(items, key=attrgetter("position")), end, has_more=end < last)
 
 
 async def _read_events(
@@ -205,9 +206,7 @@ async def _read_items(
     if not places:
         return []
     rows = await connection.fetch(_ROWS[kind], *_arguments(kind, places))
-    items = [
-        Item(places[row["place"] - 1].position, kind, row["check_id"], cast("Mapping[str, Any]", row)) for row in rows
-    ]
+    items = [Item(places[row["place"] - 1].position, kind, row["check_id"], row) for row in rows]
     if kind is ItemKind.RESULT or interest is None:
         return items
     allowed = await _checks_in(connection, interest, {item.check_id for item in items})
@@ -236,3 +235,12 @@ async def _checks_in(connection: Connection, interest: Interest, check_ids: Coll
         rows = await connection.fetch(_CHECKS_OF_SITES, list(check_ids), list(interest.site_ids))
         found.update(row["id"] for row in rows)
     return found
+
+
+_NUMBERS = "SELECT organization_id, number FROM tocsin_event_numbers($1::bigint[])"
+
+
+async def newest_positions(connection: Connection, organization_ids: Collection[int]) -> dict[int, Position]:
+    """How far the logs of these organizations have come, on a connection that sees none of them."""
+    rows = await connection.fetch(_NUMBERS, list(organization_ids))
+    return {row["organization_id"]: start_of(row["number"] + 1) for row in rows}
