@@ -13,6 +13,8 @@ from strawberry.dataloader import DataLoader
 
 from graphql_api.rate_limit import RateLimiter
 from tocsin.database import Connection, read_transaction
+from tocsin.domain.errors import ForbiddenError
+from tocsin.models import TokenPermission
 from tocsin.services import check_rows, history
 from tocsin.services.accounts import Principal
 
@@ -69,6 +71,18 @@ class Context:
         self.checks.clear_all()
         self._uptimes.clear()
         self._latencies.clear()
+
+    async def begin_change(self) -> None:
+        """Let a mutation begin. Raises ForbiddenError and RateLimitedError."""
+        if self.principal.permission is TokenPermission.READ_ONLY:
+            raise ForbiddenError("This token may only read.")
+        self.rate_limiter.take(self.principal.token_id)
+        # A connection for reading held while waiting for one to write with would starve everybody.
+        await self.close()
+
+    async def ring(self) -> None:
+        """Say that the organization has news."""
+        await self.hints.ring([self.principal.organization_id])
 
     async def now(self) -> datetime:
         """The platform's time, the same for the whole of a read transaction."""

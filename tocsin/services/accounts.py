@@ -121,11 +121,6 @@ async def ensure_organization(connection: Connection, name: str) -> int:
     return organization_id
 
 
-def new_token() -> str:
-    """A secret that nobody can guess, and that scanners for secrets recognize."""
-    return _TOKEN_PREFIX + secrets.token_urlsafe(32)
-
-
 _INSERT = """
 INSERT INTO api_tokens (organization_id, name, prefix, token_hash, permission, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (token_hash) DO NOTHING
@@ -189,8 +184,3 @@ async def bootstrap(connection: Connection, token: str) -> None:
         "SELECT EXISTS (SELECT FROM api_tokens WHERE organization_id = $1)", organization_id
     ):
         await _store(connection, organization_id, "bootstrap", token, TokenPermission.FULL)
-
-
-async def is_valid(connection: Connection, token: str) -> bool:
-    """Whether the token opens an organization now."""
-    return await connection.fetchrow(_AUTHENTICATE, _hash(token)) is not None

@@ -81,13 +81,23 @@ def _name_taken() -> ConflictError:
     return ConflictError("Another site has this name; choose another one.", "name")
 
 
-_SELECT = "SELECT id, name, description, created_at, updated_at FROM sites WHERE deleted_at IS NULL"
+_SELECT = "SELECT id, name, description, created_at, updated_at FROM sites"
 
 
 async def find_sites(connection: Connection, after: int | None, limit: int) -> list[asyncpg.Record]:
     """Sites in the order in which they were made, after the one with the key `after`."""
-    return await connection.fetch(f"{_SELECT} AND id > $1 ORDER BY id LIMIT $2", after or 0, limit)
+    statement = f"{_SELECT} WHERE deleted_at IS NULL AND id > $1 ORDER BY id LIMIT $2"
+    return await connection.fetch(statement, after or 0, limit)
 
 
 async def site_by_key(connection: Connection, key: int) -> asyncpg.Record | None:
-    return await connection.fetchrow(f"{_SELECT} AND id = $1", key)
+    """A site that is not deleted."""
+    return await connection.fetchrow(f"{_SELECT} WHERE id = $1 AND deleted_at IS NULL", key)
+
+
+async def any_site_by_key(connection: Connection, key: int) -> asyncpg.Record:
+    """A site that exists, be it a deleted one."""
+    row = await connection.fetchrow(f"{_SELECT} WHERE id = $1", key)
+    if row is None:
+        raise NotFoundError("site")
+    return row

@@ -1,0 +1,34 @@
+"""The API as an ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from graphql_api.context import Hints
+from graphql_api.rate_limit import RateLimiter
+from graphql_api.view import Gate, GraphQLView
+from tocsin.database import Role, orm
+from tocsin.doorbell import Doorbell
+from tocsin.queue import PROBE_RUN, HintSender
+from tocsin.services.accounts import Authenticator
+from tocsin.settings import Settings
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Make the application; it opens its connections when the server starts it."""
+    doorbell = Doorbell(settings.servers.redis_url)
+    sender = HintSender(settings.servers.redis_url)
+    hints = Hints(ring=doorbell.ring, hint_run=lambda run_id: sender.send(PROBE_RUN, [run_id]))
+    gate = Gate(Authenticator(), hints, RateLimiter())
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with orm(settings.servers.database_url, Role.API), doorbell:
+            try:
+                yield
+            finally:
+                sender.close()
+
+    return Starlette(routes=[Route("/graphql", GraphQLView(gate))], lifespan=lifespan)
