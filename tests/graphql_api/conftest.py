@@ -66,9 +66,12 @@ class Client:
 async def api_http(database_url: str, servers: Servers) -> AsyncIterator[httpx.AsyncClient]:
     """HTTP straight into the application."""
     app = create_app(Settings(Servers(database_url, servers.redis_url)))
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
-            yield client
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api") as client,
+    ):
+        yield client
 
 
 async def _client(
