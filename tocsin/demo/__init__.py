@@ -1,1 +1,1 @@
-"""A demo: a site whose checks watch targets that the program serves itself, with a little trouble every minute."""
+"""A demo: a site whose checks watch targets that the program serves itself, with trouble every other minute."""

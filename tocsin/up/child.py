@@ -24,10 +24,11 @@ class ChildError(Exception):
 
 @dataclass(frozen=True)
 class Module:
-    """What to run: `python -m module`, under a name for the log, with these variables besides the common ones."""
+    """What to run: `python -m module arguments`, under a name for the log, with variables besides the common ones."""
 
     name: str
     module: str
+    arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,7 +82,7 @@ def _order(module: Module, lock_fd: int) -> str:
     return json.dumps(
         {
             # -P: a folder that the user stands in must not hide a module.
-            "command": [sys.executable, "-P", "-m", module.module],
+            "command": [sys.executable, "-P", "-m", module.module, *module.arguments],
             # Settings may name files relative to it.
             "cwd": str(Path.cwd()),
             "identity": {},

@@ -14,7 +14,7 @@ def platform_modules(settings: Settings) -> list[Module]:
     workers = [f"worker-{number + 1}" for number in range(min(MOST_WORKERS, os.cpu_count() or 1))]
     engine = [("scheduler", "probes.scheduler"), *((worker, "probes.worker") for worker in workers)]
     return [
-        *(Module(name, module, _metrics(settings, index)) for index, (name, module) in enumerate(engine)),
+        *(Module(name, module, environment=_metrics(settings, index)) for index, (name, module) in enumerate(engine)),
         Module("api", "graphql_api.main"),
     ]
 

@@ -5,20 +5,19 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
-from tocsin.installation import DATABASE_VARIABLE, REDIS_VARIABLE, keep_token, own_servers
-from tocsin.migrate import migrate
-from tocsin.services import accounts
+from tocsin.demo.lifecycle import Demo
+from tocsin.installation import DATABASE_VARIABLE, REDIS_VARIABLE, own_servers
 from tocsin.settings import Servers, Settings, read_settings
 from tocsin.telemetry import MULTIPROCESS_VARIABLE
 from tocsin.up.address import require_free
+from tocsin.up.child import Module
 from tocsin.up.log import Log
 from tocsin.up.modules import platform_modules
+from tocsin.up.preparation import prepare
 from tocsin.up.servers import Installation, opened_installation
 from tocsin.up.supervision import Supervisor, set_within
 from tocsin.up.welcome import OwnerToken, wait_until_listening, welcome
@@ -52,6 +51,7 @@ class Run:
 
 def up(options: Options, environment: Mapping[str, str]) -> None:
     """Run until a signal comes. Raises SettingsError, EmbeddedServerError and MigrationError."""
+    options = replace(options, data_dir=options.data_dir.expanduser().absolute())
     environment = _with_options(environment, options)
     servers = own_servers(environment)
     settings = read_settings(_with_servers(environment, servers or _PLACEHOLDERS))
@@ -81,37 +81,32 @@ def _treat_as_interrupt(*numbers: signal.Signals) -> None:
 
 
 async def _run(run: Run) -> None:
-    token = await _prepare(run)
+    prepared = await prepare(
+        run.installation.servers.database_url,
+        run.options.data_dir,
+        run.log,
+        chosen_token=run.settings.bootstrap_token,
+        demo=run.options.demo,
+    )
     stop, hurry = _signals()
-    supervisor = Supervisor(run.log, _child_environment(run), run.installation.lock_fd)
-    supervisor.run(platform_modules(run.settings))
+    supervisor = Supervisor(run.log, _child_environment(run, prepared.demo), run.installation.lock_fd)
+    supervisor.run([*platform_modules(run.settings), *_demo_modules(prepared.demo)])
     if run.installation.embedded:
         supervisor.watch(run.installation.embedded)
-    greeting = asyncio.create_task(_greet(run, token))
+    greeting = asyncio.create_task(_greet(run, prepared.token))
     await _wait_for_stop(stop, watch_parent=run.options.stop_with_parent)
     greeting.cancel()
     run.log.say("stopping; a second signal ends everything at once")
     await supervisor.stop(hurry)
 
 
-async def _prepare(run: Run) -> OwnerToken:
-    """Migrate, and at the first start make the organization and its owner's token."""
-    database_url, chosen_token = run.installation.servers.database_url, run.settings.bootstrap_token
-    if applied := await migrate(database_url):
-        run.log.say("migrated", applied=len(applied))
-    token = chosen_token or keep_token(run.installation.data_dir, accounts.new_token)
-    connection = await asyncpg.connect(database_url)
-    try:
-        await accounts.bootstrap(connection, token)
-        valid = await accounts.is_valid(connection, token)
-    finally:
-        await connection.close()
-    return OwnerToken(token if valid else None, chosen=chosen_token is not None)
+def _demo_modules(demo: Demo | None) -> list[Module]:
+    return [] if demo is None else [Module("demo", "tocsin.demo.targets", demo.arguments)]
 
 
-def _child_environment(run: Run) -> dict[str, str]:
+def _child_environment(run: Run, demo: Demo | None) -> dict[str, str]:
     """What every process is told. They share a folder in which each counts, so that one page shows all metrics."""
-    metrics = run.installation.data_dir / "metrics"
+    metrics = run.options.data_dir / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir()
     environment = {
@@ -120,12 +115,15 @@ def _child_environment(run: Run) -> dict[str, str]:
         MULTIPROCESS_VARIABLE: str(metrics),
     }
     environment.pop("TOCSIN_BOOTSTRAP_TOKEN", None)
+    if demo is not None:
+        demo.make_certificates(run.settings.egress.extra_ca_file)
+        environment |= demo.environment(run.environment.get("TOCSIN_EGRESS_EXCEPTIONS"))
     return environment
 
 
 async def _greet(run: Run, token: OwnerToken) -> None:
     await wait_until_listening(run.settings.api)
-    run.log.show(welcome(run.settings.api, run.installation.data_dir, token))
+    run.log.show(welcome(run.settings.api, run.options.data_dir, token))
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:

@@ -15,7 +15,6 @@ from tocsin.settings import Servers
 class Installation:
     """What a run works on. While `lock_fd` is held, the data folder is in use; `embedded` is None for own servers."""
 
-    data_dir: Path
     servers: Servers
     embedded: EmbeddedServers | None
     lock_fd: int
@@ -27,11 +26,11 @@ def opened_installation(data_dir: Path, servers: Servers | None) -> Iterator[Ins
     if servers is None:
         with embedded_servers(data_dir) as embedded:
             urls = Servers(embedded.database_url, embedded.redis_url)
-            yield Installation(data_dir, urls, embedded, embedded.postgres.folders.lock_fd)
+            yield Installation(urls, embedded, embedded.postgres.folders.lock_fd)
         return
     try:
         make_data_dir(data_dir)
     except OSError as exc:
         raise EmbeddedServerError(f"cannot use the data folder {data_dir} ({exc}): choose another folder") from exc
     with locked(data_dir) as lock_fd:
-        yield Installation(data_dir, servers, None, lock_fd)
+        yield Installation(servers, None, lock_fd)
