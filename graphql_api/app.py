@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from graphql_api.context import Hints
+from graphql_api.operations import operation_routes
 from graphql_api.rate_limit import RateLimiter
+from graphql_api.request_telemetry import RequestTelemetry
 from graphql_api.view import Gate, GraphQLView
 from tocsin.database import Role, orm
 from tocsin.doorbell import Doorbell
@@ -31,4 +34,8 @@ def create_app(settings: Settings) -> Starlette:
             finally:
                 sender.close()
 
-    return Starlette(routes=[Route("/graphql", GraphQLView(gate))], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/graphql", GraphQLView(gate)), *operation_routes(settings)],
+        middleware=[Middleware(RequestTelemetry)],
+        lifespan=lifespan,
+    )

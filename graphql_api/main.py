@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 from typing import Final
 
+import structlog
 import uvicorn
 
 from graphql_api.app import create_app
@@ -13,6 +15,8 @@ from tocsin.telemetry import configure_logging, settings_or_exit
 # How long requests may go on after a stop. Subscriptions never end by themselves: their clients come back and replay.
 DRAIN_SECONDS: Final = 5
 LARGEST_MESSAGE_BYTES: Final = 256 * 1024
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def main() -> None:
@@ -28,9 +32,18 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def make_server(settings: Settings) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Says in our own words where it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            _logger.info("listening", host=self.config.host, port=self.config.port)
+
+
+def make_server(settings: Settings) -> Server:
     """The HTTP and WebSocket server of the API."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             create_app(settings),
             host=settings.api.host,

@@ -22,8 +22,14 @@ MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 Event = MutableMapping[str, Any]
 
-# Libraries that would tell the URLs of targets or the text of queries.
-_QUIET: Final = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "strawberry": logging.CRITICAL + 1}
+# Libraries that would tell the URLs of targets or the text of queries, or chat.
+_QUIET: Final = {
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "strawberry": logging.CRITICAL + 1,
+    "uvicorn": logging.WARNING,
+    "dramatiq": logging.WARNING,
+}
 _SECRETS: Final = (
     (re.compile(r"(?i)\bbearer\s+[^\s'\",]+"), "Bearer ***"),
     (re.compile(r"://[^\s/@'\"]*:[^\s/@'\"]*@"), "://***@"),
