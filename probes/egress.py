@@ -65,7 +65,7 @@ def require_plain_host(host: str) -> None:
 
     Such hosts mean different addresses to different parsers. A name that ends in a number is never a domain name.
     """
-    plain = unicodedata.normalize("NFKC", host).removesuffix(".")
+    plain = _IDNA_DOTS.sub(".", unicodedata.normalize("NFKC", host)).removesuffix(".")
     if _ENDS_IN_NUMBER.search(plain) and not (plain == host and is_ip_address(host)):
         raise TargetBlockedError(
             "the host looks like an IPv4 address in an unusual spelling; write it as four decimal numbers"
@@ -82,6 +82,7 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
+_IDNA_DOTS = re.compile("[\u3002\uff0e\uff61]")
 _ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$", re.IGNORECASE)
 
 
