@@ -1,10 +1,10 @@
 """One change in one organization: a transaction that is tried again when somebody else was in its way."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 
@@ -32,8 +32,8 @@ class Scope:
 
 
 def in_organization(
-    work: Callable[Concatenate[Scope, P], Awaitable[T]],
-) -> Callable[Concatenate[int, P], Awaitable[T]]:
+    work: Callable[Concatenate[Scope, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[int, P], Coroutine[Any, Any, T]]:
     """Make a function of a scope one of an organization's id, which runs in a transaction of its own."""
 
     @wraps(work)

@@ -28,7 +28,7 @@ async def create_site(scope: Scope, fields: Mapping[str, str], *, key: str | Non
     try:
         site = await Site.create(organization_id=scope.organization_id, **columns, created_at=now, updated_at=now)
     except IntegrityError as exc:
-        raise _name_taken() from exc
+        raise _name_taken(exc) from exc
     await idempotency.keep_made(scope, request, site.id)
     site_id: int = site.id
     return site_id
@@ -44,7 +44,7 @@ async def update_site(scope: Scope, site_id: int, changes: Mapping[str, str]) ->
         try:
             await Site.filter(id=site_id).update(**columns, updated_at=now)
         except IntegrityError as exc:
-            raise _name_taken() from exc
+            raise _name_taken(exc) from exc
 
 
 @in_organization
@@ -77,7 +77,10 @@ async def _lock(site_id: int) -> Site:
     return site
 
 
-def _name_taken() -> ConflictError:
+def _name_taken(error: IntegrityError) -> Exception:
+    """The refusal that a unique index stands for; the error itself when it is about something else."""
+    if getattr(error.__cause__, "constraint_name", None) != "sites_name":
+        return error
     return ConflictError("Another site has this name; choose another one.", "name")
 
 
