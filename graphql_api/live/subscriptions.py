@@ -18,6 +18,7 @@ from graphql_api.live.cursors import cursor_expired, position_of
 from graphql_api.live.events import CheckResultEvent, IncidentEvent, StatusChangeEvent
 from graphql_api.live.pages import Selection
 from tocsin.database import Connection
+from tocsin.domain.errors import NotFoundError
 from tocsin.services.check_rows import check_by_key
 from tocsin.services.event_reading import CursorExpiredError, ItemKind, Position, require_replayable
 from tocsin.services.sites import site_by_key
@@ -48,8 +49,12 @@ class Watch:
 
 @dataclass
 class SubscriptionContext(Context):
-    """The context of an operation that may be a subscription, which leaves here what it asks for."""
+    """The context of an operation that may be a subscription, which leaves here what it asks for.
 
+    `resume_after` is the last cursor that the client has seen: it takes the place of the argument `after`.
+    """
+
+    resume_after: str | None = None
     watch: Watch | None = field(default=None, repr=False)
 
 
@@ -92,6 +97,7 @@ async def _watch(
     if not isinstance(context, SubscriptionContext):
         raise GraphQLError("Subscribe through a WebSocket, or at /graphql/stream.")
     organization_id = context.principal.organization_id
+    after = context.resume_after or after
     position = None if after is None else position_of(organization_id, after)
     async with context.reading() as connection:
         selection = Selection(kind, await _check_key(connection, check_id), await _site_key(connection, site_id))
@@ -113,7 +119,7 @@ async def _check_key(connection: Connection, check_id: str | None) -> int | None
         return None
     key = key_of("check", check_id)
     if key is None or await check_by_key(connection, key) is None:
-        raise _not_found("check")
+        raise NotFoundError("check")
     return key
 
 
@@ -122,12 +128,8 @@ async def _site_key(connection: Connection, site_id: str | None) -> int | None:
         return None
     key = key_of("site", site_id)
     if key is None or await site_by_key(connection, key) is None:
-        raise _not_found("site")
+        raise NotFoundError("site")
     return key
-
-
-def _not_found(kind: str) -> GraphQLError:
-    return GraphQLError(f"There is no such {kind}.", extensions={"code": "NOT_FOUND"})
 
 
 async def _require_replayable(connection: Connection, organization_id: int, position: Position) -> None:
