@@ -32,14 +32,22 @@ class PlatformClock:
         self._zero: datetime | None = None
         self.held_back = timedelta(0)
 
-    def observe(self, database_at: datetime, monotonic: float, newest_tick_at: datetime | None = None) -> None:
-        """Take a reading of the database's clock, made when the monotonic clock showed `monotonic` seconds."""
-        floor = database_at if newest_tick_at is None else newest_tick_at - PLAN_LEAD
-        zero = max(database_at, floor) - timedelta(seconds=monotonic)
-        database_zero = database_at - timedelta(seconds=monotonic)
-        if self._zero is None or zero > self._zero - _STEP:
-            self._zero = zero
-        behind = self._zero - database_zero
+    def observe(
+        self, database_at: datetime, sent: float, received: float, newest_tick_at: datetime | None = None
+    ) -> None:
+        """Take a reading of the database's clock, made at some moment between two of the monotonic clock, in seconds.
+
+        A slow answer says little: time moves only as far as the reading proves that it must. Were it trusted to have
+        been made halfway, a database that hangs would set the clock ahead, and the ticks planned then all others.
+        """
+        planned_at = database_at if newest_tick_at is None else newest_tick_at - PLAN_LEAD
+        earliest = max(database_at, planned_at) - timedelta(seconds=received)
+        latest = database_at - timedelta(seconds=sent)
+        if self._zero is None or self._zero < earliest:
+            self._zero = earliest
+        elif self._zero - _STEP < latest < self._zero:
+            self._zero = max(earliest, latest)
+        behind = self._zero - latest
         self.held_back = behind if behind > _STEP else timedelta(0)
 
     async def read(self, connection: Connection) -> datetime:
@@ -47,7 +55,7 @@ class PlatformClock:
         sent = self._monotonic()
         row = await connection.fetchrow(_READ)
         assert row is not None  # noqa: S101 - a select without a table always has one row
-        self.observe(row["now"], (sent + self._monotonic()) / 2, row["newest_tick_at"])
+        self.observe(row["now"], sent, self._monotonic(), row["newest_tick_at"])
         return self.now()
 
     def now(self) -> datetime:
