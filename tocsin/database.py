@@ -38,6 +38,7 @@ _SESSION = {
     "lock_timeout": "1s",
     "statement_timeout": "15s",
     "jit": "off",
+    "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
 }
 

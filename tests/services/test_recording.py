@@ -232,3 +232,14 @@ async def test_concurrent_flushes_of_the_same_checks_do_not_deadlock(
     assert await owner.fetchval("SELECT count(*) FROM results") == 160
     numbers = [row["number"] for row in await owner.fetch("SELECT number FROM events ORDER BY 1")]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_result_of_an_hour_that_is_over_marks_it_for_a_rollup(
+    connection: Connection, owner: Connection, make_check: MakeCheck
+) -> None:
+    check_id = await make_check()
+    first, second = await results_of(owner, check_id, "SS")
+    await record(connection, [first], NOON + timedelta(minutes=59))
+    assert await owner.fetch("SELECT hour FROM rollup_marks") == []
+    await record(connection, [second], NOON + timedelta(minutes=61))
+    assert [row["hour"] for row in await owner.fetch("SELECT hour FROM rollup_marks")] == [NOON]

@@ -20,7 +20,7 @@ from tocsin.domain.status import CheckState, SlotResult, Status
 from tocsin.models.codes import OUTCOME_CODES, OUTCOMES, reason_code, reason_of
 from tocsin.services.courses import newest_course, read_courses
 from tocsin.services.event_log import News, append_news
-from tocsin.services.rollups import mark_hours
+from tocsin.services.rollups import hour_of, mark_hours
 from tocsin.services.transitions import CheckEvent, write_transitions
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -99,7 +99,7 @@ async def record(connection: Connection, results: Sequence[Result], now: datetim
         inserted = await _insert(connection, results)
         if not inserted:
             return {}
-        await _mark_late_hours(connection, inserted, now)
+        await _mark_past_hours(connection, inserted, now)
         events = await _fold_states(connection, inserted)
         news = defaultdict(News, await write_transitions(connection, events) if events else {})
         for row in inserted:
@@ -142,10 +142,9 @@ def _microseconds(duration: timedelta | None) -> int | None:
     return None if duration is None else duration // _MICROSECOND
 
 
-async def _mark_late_hours(connection: Connection, inserted: Sequence[asyncpg.Record], now: datetime) -> None:
-    hours = {slot.replace(minute=0, second=0, microsecond=0) for row in inserted if (slot := row["slot"]) < now - _HOUR}
-    if hours:
-        await mark_hours(connection, sorted(hours))
+async def _mark_past_hours(connection: Connection, inserted: Sequence[asyncpg.Record], now: datetime) -> None:
+    """The running hour is rolled up when it is over; an earlier one has been, or soon will be."""
+    await mark_hours(connection, {hour_of(row["slot"]) for row in inserted} - {hour_of(now)})
 
 
 @dataclass(frozen=True, slots=True)
