@@ -214,9 +214,10 @@ def _fold_all(
         key = row["check_id"], row["location_id"]
         before = Progress(_state(row), row["folded_through"])
         after, new_events = fold(before, [_recorded_slot(result) for result in recorded[key]], courses[row["check_id"]])
-        events.extend(CheckEvent(row["organization_id"], *key, event) for event in new_events)
-        if after.through > before.through:
-            last = next(result for result in reversed(recorded[key]) if result["slot"] <= after.through)
+        last = next((result for result in reversed(recorded[key]) if result["slot"] <= after.through), None)
+        # Where a gap alone was crossed, it waits for the first result behind it, which crosses it again.
+        if last is not None and after.through > before.through:
+            events.extend(CheckEvent(row["organization_id"], *key, event) for event in new_events)
             folded.append(_Folded(row, after, last))
     return folded, events
 
