@@ -28,7 +28,7 @@ async def dial(host: str, port: int, engine: Engine, trace: Trace) -> Connection
         except OSError as exc:
             failures.append(exc)
     trace.address = addresses[0]
-    raise ProbeFailure(Reason.CONNECT, _connect_message(failures[0], addresses[0], port, others=len(failures) - 1))
+    raise ProbeFailure(Reason.CONNECT, _connect_message(failures[0], addresses[0], port, others=len(failures) > 1))
 
 
 async def _resolve(host: str, engine: Engine, trace: Trace) -> Sequence[str]:
@@ -63,9 +63,9 @@ async def _connect_to(address: str, port: int, trace: Trace, attempts_left: int)
         return await open_connection(address, port)
 
 
-def _connect_message(exc: OSError, address: str, port: int, others: int) -> str:
+def _connect_message(exc: OSError, address: str, port: int, others: bool) -> str:
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    also = f"; its {others} other addresses failed too" if others else ""
+    also = "; no other address of the name accepted one either" if others else ""
     if exc.errno == errno.ECONNREFUSED:
         return f"{place} refused the connection{also}"
     if isinstance(exc, TimeoutError) or exc.errno is None:

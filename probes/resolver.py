@@ -21,7 +21,7 @@ from tocsin.domain.observations import Reason
 _LOOKUP_SECONDS: Final = 5
 # RFC 8305, section 3, calls this the resolution delay: how long the second family may keep the first waiting.
 _OTHER_FAMILY_SECONDS: Final = 0.05
-_MAX_CACHED: Final = 10_000
+_MAX_KEPT: Final = 10_000
 _MAX_TTL_SECONDS: Final = 300
 _ADDRESSES_PER_FAMILY: Final = 2
 _LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}")
@@ -98,12 +98,12 @@ class Resolver:
         expires_at = asyncio.get_running_loop().time() + min(ttl_seconds, _MAX_TTL_SECONDS)
         self._kept[name] = _Kept(addresses, expires_at)
         self._kept.move_to_end(name)
-        if len(self._kept) > _MAX_CACHED:
+        if len(self._kept) > _MAX_KEPT:
             self._kept.popitem(last=False)
 
 
 async def _ask_both_families(name: str, service: NameService) -> list[Answer]:
-    """The answers for IPv4 and IPv6, or one of them if the other fails or is late."""
+    """The answers for IPv4 and IPv6; one with addresses is enough if the other fails or is late."""
     queries = [asyncio.create_task(ask(name, family, service.nameservers)) for family in RecordType]
     try:
         done, _ = await asyncio.wait(queries, return_when=asyncio.FIRST_COMPLETED)
@@ -111,7 +111,12 @@ async def _ask_both_families(name: str, service: NameService) -> list[Answer]:
     finally:
         for query in queries:
             query.cancel()
-    return _answers(query for query in queries if query.done()) or [await queries[0]]
+    settled = [query for query in queries if query.done()]
+    answers = _answers(settled)
+    if not _in_order(answers):
+        for query in settled:
+            query.result()
+    return answers
 
 
 def _answers(queries: Iterable[asyncio.Task[Answer]]) -> list[Answer]:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ import uvloop
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
+from probes.name_service import NameService
+from probes.resolver import Resolver
 from probes.runner import probe
+from tests.probes.name_server import NameServer
 from tests.probes.serving import Observe, Serve, ServeBytes, Talk, read_request
 from tocsin.domain.observations import Observation
 from tocsin.domain.targets.http import HttpTarget
@@ -103,3 +107,19 @@ def ipv6() -> None:
             candidate.bind(("::1", 0))
     except OSError:
         pytest.skip("this machine has no IPv6 loopback address")
+
+
+@pytest.fixture
+async def name_server(serve: Serve) -> AsyncIterator[NameServer]:
+    """A name server that answers over UDP, and over TCP on the same port."""
+    loop = asyncio.get_running_loop()
+    server = NameServer()
+    port = await serve(server.talk)
+    await loop.create_datagram_endpoint(lambda: server, ("127.0.0.1", port))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def resolver(name_server: NameServer, tmp_path: Path) -> Resolver:
+    return Resolver(NameService((name_server.endpoint,)), hosts=tmp_path / "hosts")

@@ -1,0 +1,107 @@
+"""Hostile targets end at their timeout, and hold up nobody else."""
+
+import asyncio
+import itertools
+import time
+from asyncio import StreamReader, StreamWriter
+from datetime import timedelta
+
+import pytest
+
+from probes.engine import Engine
+from probes.runner import probe
+from tests.probes.serving import Observe, Serve, Talk, read_request
+from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.domain.targets.http import HttpTarget
+
+OK = b"HTTP/1.1 200 OK\r\n"
+TIMEOUT_SECONDS = 0.3
+
+
+async def _silent(reader: StreamReader, writer: StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def _drip(writer: StreamWriter, head: bytes, drop: bytes) -> None:
+    writer.write(head)
+    while True:
+        writer.write(drop)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def _slow_head(reader: StreamReader, writer: StreamWriter) -> None:
+    await _drip(writer, b"", b"H")
+
+
+async def _slow_headers(reader: StreamReader, writer: StreamWriter) -> None:
+    await _drip(writer, OK, b"X: y\r\n")
+
+
+async def _slow_body(reader: StreamReader, writer: StreamWriter) -> None:
+    await _drip(writer, OK + b"\r\n", b"x")
+
+
+async def _slow_chunks(reader: StreamReader, writer: StreamWriter) -> None:
+    await _drip(writer, OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n")
+
+
+async def _endless_body(reader: StreamReader, writer: StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(OK + b"\r\n")
+    while True:
+        writer.write(bytes(256 * 1024))
+        await writer.drain()
+
+
+async def _endless_redirects(reader: StreamReader, writer: StreamWriter) -> None:
+    await read_request(reader)
+    await asyncio.sleep(0.05)
+    writer.write(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+
+
+async def _good(reader: StreamReader, writer: StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(OK + b"Content-Length: 5\r\n\r\nhello")
+
+
+@pytest.mark.parametrize(
+    "talk", [_silent, _slow_headers, _slow_body, _slow_chunks, _endless_redirects], ids=lambda talk: talk.__name__
+)
+async def test_a_target_that_never_ends_ends_at_its_timeout(serve: Serve, observe: Observe, talk: Talk) -> None:
+    url = f"http://127.0.0.1:{await serve(talk)}/"
+    began_at = time.monotonic()
+    observation = await observe(url, timeout_seconds=TIMEOUT_SECONDS)
+    assert observation.reason is Reason.TIMEOUT
+    assert TIMEOUT_SECONDS - 0.01 <= time.monotonic() - began_at <= TIMEOUT_SECONDS + 0.25
+
+
+async def test_hostile_targets_do_not_hold_up_good_ones(serve: Serve, engine: Engine) -> None:
+    talks = (_silent, _slow_headers, _slow_body, _slow_chunks, _endless_body, _slow_head)
+    hostile = [f"http://127.0.0.1:{await serve(talk)}/" for talk in talks]
+    good = f"http://127.0.0.1:{await serve(_good)}/"
+    attack = [
+        asyncio.create_task(_observe(engine, url, "never")) for url in itertools.islice(itertools.cycle(hostile), 200)
+    ]
+    await asyncio.sleep(0.05)
+    observations = [await _observe(engine, good, "hello") for _ in range(20)]
+    ends = await asyncio.gather(*attack)
+    assert {observation.outcome for observation in observations} == {Outcome.SUCCESS}
+    assert max(observation.duration for observation in observations) < timedelta(seconds=0.25)
+    assert max(end.duration for end in ends) <= timedelta(seconds=1 + 0.25)
+
+
+async def test_a_probe_that_times_out_closes_its_connection(serve: Serve, observe: Observe) -> None:
+    closed = asyncio.Event()
+
+    async def talk(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.read()
+        closed.set()
+
+    await observe(f"http://127.0.0.1:{await serve(talk)}/", timeout_seconds=0.05)
+    async with asyncio.timeout(1):
+        await closed.wait()
+
+
+async def _observe(engine: Engine, url: str, text: str, seconds: float = 1) -> Observation:
+    return await probe(HttpTarget(url=url, body_contains=text), timedelta(seconds=seconds), engine)
