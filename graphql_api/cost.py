@@ -32,6 +32,7 @@ _COST_OF_INTROSPECTION: Final = 2_000
 _SIZES: Final = ("first", "buckets")
 # Lists without such an argument are short: labels, headers.
 _SHORT_LIST: Final = 5
+_DIGITS: Final = 10
 _INTROSPECTION: Final = {"__schema": "__Schema", "__type": "__Type"}
 
 
@@ -138,5 +139,10 @@ def _argument(node: FieldNode, name: str, default: Any) -> Size:  # noqa: ANN401
         if argument.name.value == name:
             if isinstance(argument.value, VariableNode):
                 return Size(default, argument.value.name.value)
-            return Size(int(argument.value.value) if isinstance(argument.value, IntValueNode) else default)
+            return Size(whole_number(argument.value) if isinstance(argument.value, IntValueNode) else default)
     return Size(default)
+
+
+def whole_number(node: IntValueNode) -> int:
+    """The number as written, or one that is as good as any that is too large."""
+    return int(node.value) if len(node.value) < _DIGITS else MAXIMUM_PAGE_SIZE

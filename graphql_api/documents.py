@@ -21,7 +21,7 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from graphql_api.cost import Selection, Surveyor
+from graphql_api.cost import Selection, Surveyor, whole_number
 from graphql_api.errors import limit_exceeded
 from graphql_api.limits import (
     MAXIMUM_COMMENTS,
@@ -53,8 +53,7 @@ def prepare(schema: GraphQLSchema, source: str) -> Prepared:
         return Prepared(document, (error,), {})
     selections = _survey(schema, document)
     if any(selection.depth > MAXIMUM_DEPTH for selection in selections.values()):
-        error = limit_exceeded("depth", MAXIMUM_DEPTH, f"An operation may be at most {MAXIMUM_DEPTH} levels deep.")
-        return Prepared(document, (error,), {})
+        return Prepared(document, (limit_exceeded("depth", MAXIMUM_DEPTH, _TOO_DEEP),), {})
     rules = (*specified_rules, OneOfInputValidationRule)
     errors = validate(schema, document, rules, max_errors=_MAXIMUM_ERRORS, hide_suggestions=True)
     return Prepared(document, tuple(errors), selections)
@@ -72,20 +71,24 @@ def _parse(source: str) -> DocumentNode:
         raise _limit_of(exc) or exc from exc
 
 
+_TOO_DEEP: Final = f"An operation may be at most {MAXIMUM_DEPTH} levels deep."
 # How the parser says that it has met a limit.
 _PARSER_LIMITS: Final = {
-    "tokens.": ("tokens", MAXIMUM_TOKENS),
-    "comments.": ("comments", MAXIMUM_COMMENTS),
-    "code points.": ("characters", MAXIMUM_SOURCE_LENGTH),
-    "nested too deeply": ("depth", MAXIMUM_DEPTH),
+    "tokens.": ("tokens", MAXIMUM_TOKENS, f"A document may have at most {MAXIMUM_TOKENS} tokens."),
+    "comments.": ("comments", MAXIMUM_COMMENTS, f"A document may have at most {MAXIMUM_COMMENTS} comments."),
+    "code points.": (
+        "length",
+        MAXIMUM_SOURCE_LENGTH,
+        f"A document may have at most {MAXIMUM_SOURCE_LENGTH} characters.",
+    ),
+    "nested too deeply": ("depth", MAXIMUM_DEPTH, _TOO_DEEP),
 }
 
 
 def _limit_of(error: GraphQLSyntaxError) -> GraphQLError | None:
-    for words, (limit, maximum) in _PARSER_LIMITS.items():
-        if words in error.message:
-            return limit_exceeded(limit, maximum, f"A document may have at most {maximum} {limit}.")
-    return None
+    limits = (limit for words, limit in _PARSER_LIMITS.items() if words in error.message)
+    limit = next(limits, None)
+    return None if limit is None else limit_exceeded(*limit)
 
 
 def _survey(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, Selection]:
@@ -134,7 +137,7 @@ class Documents(SchemaExtension):
 
 def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
     return {
-        definition.variable.name.value: int(definition.default_value.value)
+        definition.variable.name.value: whole_number(definition.default_value)
         for definition in operation.variable_definitions or ()
         if isinstance(definition.default_value, IntValueNode)
     }

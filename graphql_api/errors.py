@@ -37,6 +37,9 @@ _BAD_REQUESTS: Final = (MissingQueryError, CannotGetOperationTypeError, InvalidO
 # Names that were not asked for are none of a stranger's business.
 _SUGGESTION: Final = re.compile(r" Did you mean .*\?$", re.DOTALL)
 
+# graphql-core repeats values that it refuses, however long they are.
+_LONGEST_MESSAGE: Final = 500
+
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -47,7 +50,7 @@ def limit_exceeded(limit: str, maximum: int, message: str) -> GraphQLError:
 
 def give_code(error: GraphQLError, request_id: str) -> None:
     """Complete an error before it is sent; what crashed is logged."""
-    error.message = _SUGGESTION.sub("", error.message)
+    error.message = _SUGGESTION.sub("", error.message)[:_LONGEST_MESSAGE]
     if error.extensions and "code" in error.extensions:
         return
     cause = _cause(error)

@@ -25,9 +25,11 @@ MAXIMUM_DEPTH: Final = 16
 MAXIMUM_COST: Final = 20_000
 
 _MAXIMA: Final = {
+    "fields": 500,
     "aliases": 30,
     "directives": 30,
     "operations": 10,
+    "fragments": 60,
     "fragment spreads": 60,
     # The same name again and again in one place: validation would compare each with each.
     "repeated fields": 10,
@@ -41,13 +43,14 @@ def oversize(document: DocumentNode) -> GraphQLError | None:
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
             counts["operations"] += isinstance(definition, OperationDefinitionNode)
+            counts["fragments"] += isinstance(definition, FragmentDefinitionNode)
             counts["directives"] += len(definition.directives or ())
             selection_sets.append(definition.selection_set)
     while selection_sets:
         selection_sets.extend(_count(selection_sets.pop(), counts))
     for limit, maximum in _MAXIMA.items():
         if counts[limit] > maximum:
-            return limit_exceeded(limit, maximum, f"An operation may have at most {maximum} {limit}.")
+            return limit_exceeded(limit, maximum, f"A document may have at most {maximum} {limit}.")
     return None
 
 
@@ -58,6 +61,7 @@ def _count(selection_set: SelectionSetNode, counts: Counter[str]) -> list[Select
     for selection in selection_set.selections:
         counts["directives"] += len(selection.directives or ())
         if isinstance(selection, FieldNode):
+            counts["fields"] += 1
             counts["aliases"] += selection.alias is not None
             keys[(selection.alias or selection.name).value] += 1
         counts["fragment spreads"] += isinstance(selection, FragmentSpreadNode)
