@@ -7,7 +7,7 @@ against 54 with a socket and `add_reader`), and TLS on a `MemoryBIO` (770 agains
 import asyncio
 from typing import Final, Protocol, cast
 
-_PAUSE_BYTES: Final = 256 * 1024
+_PAUSE_BYTES: Final = 64 * 1024
 
 
 class ByteStream(Protocol):

@@ -1,6 +1,5 @@
 """The prober for HTTP and HTTPS targets."""
 
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +17,10 @@ from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+# At most 64 MiB, also when every target is made to fill it.
+_MAX_KEPT_CALLS: Final = 8192
+_MAX_KEPT_BYTES: Final = 2048
+_calls: Final[dict[HttpTarget, Call]] = {}
 # Compressed bodies cost CPU and hide their size, so none is asked for.
 _DEFAULT_HEADERS: Final = (
     (b"User-Agent", f"Tocsin/{version('tocsin')}".encode()),
@@ -44,21 +47,35 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
     raise ProbeFailure(Reason.TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS} redirects")
 
 
-@lru_cache(maxsize=8192)
 def make_call(target: HttpTarget) -> Call:
-    """The request of a target. Raises ProbeFailure for a host that names no place."""
+    """The request of a target; making it costs as much as sending it, so it is kept for the next probe.
+
+    Raises ProbeFailure for a host that names no place.
+    """
+    call = _calls.get(target)
+    if call is None:
+        call = _make_call(target)
+        if len(call.wire) <= _MAX_KEPT_BYTES:
+            _calls[target] = call
+        if len(_calls) > _MAX_KEPT_CALLS:
+            del _calls[next(iter(_calls))]
+    return call
+
+
+def _make_call(target: HttpTarget) -> Call:
     require_plain_host(urlsplit(target.url).hostname or "")
-    own = [(header.name.encode("ascii"), header.value.encode()) for header in target.headers]
-    names = {name.lower() for name, _ in own}
-    headers = [default for default in _DEFAULT_HEADERS if default[0].lower() not in names]
     content = None if target.body is None else target.body.encode()
     try:
-        request = httpx.Request(
-            target.method, target.url, headers=[*headers, *own, (b"Connection", b"close")], content=content
-        )
+        return Call.of(httpx.Request(target.method, target.url, headers=_headers(target), content=content))
     except httpx.InvalidURL as exc:
         raise ProbeFailure(Reason.DNS, "the URL names no valid host") from exc
-    return Call.of(request)
+
+
+def _headers(target: HttpTarget) -> list[tuple[bytes, bytes]]:
+    own = [(header.name.encode("ascii"), header.value.encode("ascii")) for header in target.headers]
+    names = {name.lower() for name, _ in own}
+    defaults = [header for header in _DEFAULT_HEADERS if header[0].lower() not in names]
+    return [*defaults, *own, (b"Connection", b"close")]
 
 
 async def _judge(reply: Reply, target: HttpTarget) -> None:
