@@ -35,7 +35,7 @@ _CODES: Final[dict[type[errors.TocsinError], str]] = {
 }
 _BAD_REQUESTS: Final = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 # Names that were not asked for are none of a stranger's business.
-_SUGGESTION: Final = re.compile(r" Did you mean .*\?$", re.DOTALL)
+_SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
 
 # graphql-core repeats values that it refuses, however long they are.
 _LONGEST_MESSAGE: Final = 500
