@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from graphql_api.readiness import Ledger, Readiness, Report, State
+from tocsin.ledger_health import Ledger, State
+from tocsin.readiness import Readiness, Report
 from tocsin.settings import Settings
 from tocsin.telemetry import all_metrics
 

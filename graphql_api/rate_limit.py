@@ -8,7 +8,7 @@ from datetime import timedelta
 from tocsin.domain.errors import RateLimitedError
 
 MUTATIONS_PER_SECOND = 50
-BURST = 500
+BURST = 200
 # More tokens than this in use at once cost the idlest of them its memory, which is a full bucket.
 _KEPT = 10_000
 
