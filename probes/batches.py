@@ -2,21 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
-
-import asyncpg
-import structlog
-from pydantic import ValidationError
 
 from probes.engine import Engine
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
 from probes.recorder import HeldBatch, Recorder
 from probes.runner import probe
+from probes.service import log_internal_error, survive
+from probes.stalls import StallWatch
+from probes.storing import UNSTORABLE, without_content
 from tocsin.clock import PlatformClock
-from tocsin.database import Pool
+from tocsin.database import Connection, Pool
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets import parse_target
 from tocsin.domain.targets.model import Target
@@ -26,6 +25,7 @@ from tocsin.services.leases import (
     Lease,
     claim_batch,
     claim_batches,
+    complete,
     hand_back,
     heartbeat,
     load_definitions,
@@ -42,9 +42,11 @@ HEARTBEAT_SECONDS = 1.0
 # Parsed targets are kept, up to this many; a revision never changes.
 _MOST_TARGETS = 50_000
 _UNREADABLE = "this worker's version does not know such a target"
-DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# How long a hand-back may take while the probes under way go on.
+_HAND_BACK_SECONDS = 2.0
 
-_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+_Key = tuple[int, int]  # (check id, revision)
+_Known = tuple[Target | None, timedelta]  # a target, None where it cannot be read, and its timeout
 
 
 class BatchRunner:
@@ -61,7 +63,8 @@ class BatchRunner:
         self._held: set[HeldBatch] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._probes: set[asyncio.Task[None]] = set()
-        self._targets: dict[tuple[int, int], tuple[Target | None, timedelta]] = {}
+        self._targets: dict[_Key, _Known] = {}
+        self._stalls = StallWatch(clock.now)
         self._hints: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue(1000)
 
     def hint_batch(self, batch_id: int) -> None:
@@ -81,33 +84,39 @@ class BatchRunner:
     async def follow_hints(self) -> None:
         """Take what is hinted at until cancelled."""
         while True:
-            await _survive(await self._hints.get(), "hint_not_followed")
+            await survive(await self._hints.get(), "hint_not_followed")
 
     async def follow_ledger(self) -> None:
         """Take what nobody has taken until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await _survive(self._look_into_ledger(), "ledger_not_read")
+            await survive(self._look_into_ledger(), "ledger_not_read")
 
     async def show_life(self) -> None:
         """Keep the leases of what is held until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            await _survive(self._heartbeat(), "heartbeat_not_written")
+            await survive(self._heartbeat(), "heartbeat_not_written")
+
+    async def watch_stalls(self) -> None:
+        """Notice when this process is held up, until cancelled."""
+        await self._stalls.run()
 
     async def stop(self, seconds: float) -> None:
-        """Let probes under way end within this time, and give what has not begun to others at once."""
+        """Give what has not begun to others at once, and let probes under way end within this time."""
         for task in self._batches:
             task.cancel()
+        begun = [batch.lease.batch_id for batch in self._held if batch.unbegun == 0]
+        await survive(asyncio.wait_for(self.hand_back(begun), _HAND_BACK_SECONDS), "batches_not_handed_back")
         if self._probes:
             await asyncio.wait(self._probes, timeout=seconds)
         for task in self._probes:
             task.cancel()
 
-    async def hand_back(self) -> None:
-        """Give up all leases."""
+    async def hand_back(self, keep: Collection[int] = ()) -> None:
+        """Give up all leases, but those of the batches to keep."""
         async with self._pool.acquire() as connection:
-            await hand_back(connection, self._holder)
+            await hand_back(connection, self._holder, keep)
 
     @property
     def _free(self) -> int:
@@ -140,26 +149,34 @@ class BatchRunner:
     async def _start(self, lease: Lease) -> None:
         async with self._pool.acquire() as connection:
             due = await load_slots(connection, lease)
-            missing = [key for slot in due if (key := (slot.check_id, slot.revision)) not in self._targets]
-            if missing:
-                self._remember(await load_definitions(connection, missing))
-        known = [slot for slot in due if (slot.check_id, slot.revision) in self._targets]
-        batch = HeldBatch(lease, len(known))
+            targets = await self._find_targets(connection, {(slot.check_id, slot.revision) for slot in due})
+            known = [slot for slot in due if (slot.check_id, slot.revision) in targets]
+            if not known:
+                await complete(connection, [lease])
+                return
+        batch = HeldBatch(lease, len(known), len(known))
         self._held.add(batch)
         PROBES_UNDER_WAY.inc(len(known))
-        _track(self._batches, self._run_batch(batch, known))
+        _track(self._batches, self._run_batch(batch, known, targets))
 
-    def _remember(self, definitions: dict[tuple[int, int], Definition]) -> None:
-        if len(self._targets) + len(definitions) > _MOST_TARGETS:
-            self._targets.clear()
-        for key, definition in definitions.items():
-            self._targets[key] = _parse(definition), definition.timeout
+    async def _find_targets(self, connection: Connection, keys: Collection[_Key]) -> dict[_Key, _Known]:
+        """What is known of these, and what is loaded now; one whose check was removed meanwhile is left out."""
+        known = {key: self._targets[key] for key in keys if key in self._targets}
+        if missing := [key for key in keys if key not in known]:
+            definitions = await load_definitions(connection, missing)
+            loaded = {key: (_parse(definition), definition.timeout) for key, definition in definitions.items()}
+            if len(self._targets) + len(loaded) > _MOST_TARGETS:
+                self._targets.clear()
+            self._targets |= loaded
+            known |= loaded
+        return known
 
-    async def _run_batch(self, batch: HeldBatch, due: Sequence[DueSlot]) -> None:
+    async def _run_batch(self, batch: HeldBatch, due: Sequence[DueSlot], targets: dict[_Key, _Known]) -> None:
         for slot in due:
-            target, timeout = self._targets[slot.check_id, slot.revision]
+            target, timeout = targets[slot.check_id, slot.revision]
             if (seconds := self._clock.seconds_until(slot.slot)) > 0:
                 await asyncio.sleep(seconds)
+            batch.unbegun -= 1
             _track(self._probes, self._run_slot(batch, slot, target, timeout))
 
     async def _run_slot(self, batch: HeldBatch, due: DueSlot, target: Target | None, timeout: timedelta) -> None:  # noqa: ASYNC109
@@ -177,7 +194,11 @@ class BatchRunner:
     async def _probe(self, target: Target | None, timeout: timedelta) -> Observation:  # noqa: ASYNC109
         if target is None:
             return Observation(Outcome.UNKNOWN, self._clock.now(), timedelta(0), Reason.INTERNAL_ERROR, _UNREADABLE)
+        began_at = self._clock.now()
         observation = await probe(target, timeout, self._engine)
+        if observation.outcome is Outcome.FAILURE and self._stalls.since(began_at):
+            # A process that was held up cannot tell a slow target from its own absence.
+            observation = await probe(target, timeout, self._engine)
         PROBES.labels(target.kind, observation.outcome).inc()
         return observation
 
@@ -189,24 +210,23 @@ class BatchRunner:
 
     async def _run_once(self, run_id: int, definition: Definition) -> None:
         observation = await self._probe(_parse(definition), definition.timeout)
+        await survive(self._finish_run(run_id, observation), "run_not_finished")
+
+    async def _finish_run(self, run_id: int, observation: Observation) -> None:
         async with self._pool.acquire() as connection:
-            await finish_run(connection, run_id, observation)
+            try:
+                await finish_run(connection, run_id, observation)
+            except UNSTORABLE:
+                await finish_run(connection, run_id, without_content(observation))
 
 
 def _parse(definition: Definition) -> Target | None:
     """The target, or None for one that a newer version has stored and this one cannot read."""
     try:
         return parse_target(definition.kind, json.loads(definition.target))
-    except (KeyError, ValidationError):
+    except Exception as exc:
+        log_internal_error("target_not_read", exc, kind=definition.kind)
         return None
-
-
-async def _survive(work: Coroutine[Any, Any, None], failure: str) -> None:
-    """A database that is away is said and outlived; whatever it was, the ledger still knows it."""
-    try:
-        await work
-    except DATABASE_ERRORS as exc:
-        _logger.warning(failure, error=type(exc).__name__, detail=str(exc))
 
 
 def _track(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:

@@ -3,15 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import asyncpg
 import structlog
 
 from probes.metrics import MISSED, PROBES_UNDER_WAY, RESULT_LAG
+from probes.service import DATABASE_ERRORS, survive
+from probes.storing import is_refusal, store
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
-from tocsin.domain.observations import Outcome, Reason
+from tocsin.domain.observations import Outcome
 from tocsin.services.leases import Lease, complete
 from tocsin.services.recording import Result, record
 
@@ -28,9 +29,10 @@ _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class HeldBatch:
-    """A batch that this worker holds, and how many of its slots are not recorded yet."""
+    """A batch that this worker holds, and how many of its slots are not begun and not recorded yet."""
 
     lease: Lease
+    unbegun: int
     unrecorded: int
 
 
@@ -74,21 +76,21 @@ class Recorder:
         await self._idle.wait()
 
     async def _flush(self, ended: Sequence[_Ended]) -> None:
-        numbers = await self._store([each.result for each in ended])
+        organization_ids = await store([each.result for each in ended], self._write)
         self._measure(ended)
         await self._complete(ended)
-        await self._ring(numbers)
+        await self._ring(organization_ids)
 
-    async def _store(self, results: Sequence[Result]) -> Collection[int]:
+    async def _write(self, results: Sequence[Result]) -> set[int]:
         """Store the results, however long the database is away; return the organizations that have news."""
         attempt = 0
         while True:
             try:
                 async with self._pool.acquire() as connection:
-                    return await record(connection, results, self._clock.now())
-            except asyncpg.DataError:
-                return await self._store_apart(results)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
+                    return set(await record(connection, results, self._clock.now()))
+            except DATABASE_ERRORS as exc:
+                if is_refusal(exc):
+                    raise
                 if attempt == len(_RETRY_SECONDS):
                     _logger.warning(
                         "results_are_waiting", error=type(exc).__name__, detail=str(exc), count=len(results)
@@ -96,23 +98,17 @@ class Recorder:
                 await asyncio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
                 attempt += 1
 
-    async def _store_apart(self, results: Sequence[Result]) -> Collection[int]:
-        """One result holds what PostgreSQL cannot store: find it by halves, so that it takes no other with it."""
-        if len(results) == 1:
-            return await self._store([_without_content(results[0])])
-        half = len(results) // 2
-        return {*await self._store(results[:half]), *await self._store(results[half:])}
-
     async def _complete(self, ended: Sequence[_Ended]) -> None:
         for each in ended:
             each.batch.unrecorded -= 1
         leases = {each.batch.lease for each in ended if each.batch.unrecorded == 0}
         if leases:
-            try:
-                async with self._pool.acquire() as connection:
-                    await complete(connection, sorted(leases, key=lambda lease: lease.batch_id))
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                _logger.warning("batches_not_completed", consequence="the sweeper completes them")
+            # If not, the sweeper does it.
+            await survive(self._complete_leases(leases), "batches_not_completed")
+
+    async def _complete_leases(self, leases: Collection[Lease]) -> None:
+        async with self._pool.acquire() as connection:
+            await complete(connection, sorted(leases, key=lambda lease: lease.batch_id))
 
     def _measure(self, ended: Sequence[_Ended]) -> None:
         now = asyncio.get_running_loop().time()
@@ -121,10 +117,3 @@ class Recorder:
             RESULT_LAG.observe(now - each.monotonic)
             if each.result.observation.outcome is Outcome.MISSED:
                 MISSED.labels(each.result.observation.reason).inc()
-
-
-def _without_content(result: Result) -> Result:
-    observation = replace(
-        result.observation, outcome=Outcome.UNKNOWN, reason=Reason.INTERNAL_ERROR, message=None, address=None
-    )
-    return replace(result, observation=observation)

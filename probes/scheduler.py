@@ -3,21 +3,19 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import asyncpg
 import structlog
 import uvloop
-from tocsin.services.retention import expire
-from tocsin.telemetry import start_telemetry
 
-from probes.batches import DATABASE_ERRORS
 from probes.metrics import CLOCK_HELD, GAPS, MISSED, RELEASED, SLOTS, TICKS
-from probes.service import cancel, open_pool_when_ready, run_until, stop_signal
+from probes.service import begin, cancel, open_pool_when_ready, run_until, stop_signal, survive
+from probes.storing import store
 from tocsin.clock import PLAN_LEAD, PlatformClock
-from tocsin.database import Pool, Role
+from tocsin.database import Connection, Pool, Role
 from tocsin.domain.schedule import TICK
 from tocsin.doorbell import Doorbell
 from tocsin.queue import PROBE_BATCH, HintSender
@@ -25,14 +23,24 @@ from tocsin.services.leases import watermark
 from tocsin.services.partitions import drop_partitions, ensure_partitions
 from tocsin.services.planning import expand_crons, plan_next_tick, record_gap, start_ledger
 from tocsin.services.recording import Result, record
+from tocsin.services.retention import expire
 from tocsin.services.rollups import roll_up
-from tocsin.services.sweeping import LeaseWatch, finish_over, release_expired, unplanned_slots, unprobed_slots
+from tocsin.services.sweeping import (
+    RECORD_GRACE,
+    LeaseWatch,
+    finish_over,
+    release_expired,
+    unplanned_slots,
+    unprobed_slots,
+)
 from tocsin.settings import Settings
+from tocsin.telemetry import start_telemetry
 
 SWEEP_SECONDS = 1.0
 UNPLANNED_SECONDS = 15.0
 CRON_SECONDS = 10.0
 MAINTENANCE_SECONDS = 60.0
+MAINTENANCE_RETRY_SECONDS = 5.0
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,6 +56,7 @@ class Scheduler:
     clock: PlatformClock = field(default_factory=PlatformClock)
     watch: LeaseWatch = field(default_factory=LeaseWatch)
     watermark: int = 0
+    sweeping_since: float = field(default_factory=time.monotonic)
 
     async def start(self) -> None:
         """Have a first tick and today's partition before anything is planned."""
@@ -58,7 +67,7 @@ class Scheduler:
     async def plan(self) -> None:
         """Plan each tick shortly before it begins, until cancelled."""
         while True:
-            await self._survive(self._plan_what_is_due, "planning_failed")
+            await survive(self._plan_what_is_due(), "planning_failed")
             now = self.clock.now() + PLAN_LEAD
             next_second = now.replace(microsecond=0) + TICK
             await asyncio.sleep((next_second - now).total_seconds())
@@ -70,6 +79,9 @@ class Scheduler:
             if gap := await record_gap(connection, now):
                 _logger.warning("gap_recorded", from_at=gap.from_at.isoformat(), to_at=gap.to_at.isoformat())
                 GAPS.inc((gap.to_at - gap.from_at).total_seconds())
+                # Both were made ahead, but maybe not as far as this.
+                await survive(self.make_partitions(), "partitions_not_made")
+                await self._expand(connection)
             while tick := await plan_next_tick(connection, self.clock.now()):
                 TICKS.inc()
                 SLOTS.inc(tick.slots)
@@ -79,13 +91,18 @@ class Scheduler:
         """Find what was left behind, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            await self._survive(self._sweep_once, "sweep_failed")
+            if not await survive(self._sweep_once(), "sweep_failed"):
+                # Whatever kept this process from the database may have kept others from it: they get their time again.
+                self.watch = LeaseWatch()
+                self.sweeping_since = time.monotonic()
 
     async def _sweep_once(self) -> None:
         async with self.pool.acquire() as connection:
             self.watermark = await watermark(connection, self.watermark)
             released = await release_expired(connection, self.watch, self.watermark, time.monotonic())
-            missed = await unprobed_slots(connection, self.watermark, self.clock.now())
+            missed = []
+            if self._may_miss:
+                missed = await unprobed_slots(connection, self.watermark, self.clock.now())
         if released:
             RELEASED.inc(len(released))
             _logger.warning("leases_expired", batches=len(released))
@@ -94,11 +111,17 @@ class Scheduler:
         async with self.pool.acquire() as connection:
             await finish_over(connection, self.watermark, self.clock.now())
 
+    @property
+    def _may_miss(self) -> bool:
+        """Whether the database was there for long enough for all workers to store what they hold."""
+        return time.monotonic() - self.sweeping_since > RECORD_GRACE.total_seconds()
+
     async def find_unplanned(self) -> None:
         """Find slots that were due and never planned, until cancelled."""
         while True:
             await asyncio.sleep(UNPLANNED_SECONDS)
-            await self._survive(self._find_unplanned_once, "unplanned_not_found")
+            if self._may_miss:
+                await survive(self._find_unplanned_once(), "unplanned_not_found")
 
     async def _find_unplanned_once(self) -> None:
         async with self.pool.acquire() as connection:
@@ -108,29 +131,36 @@ class Scheduler:
     async def _record_missed(self, missed: list[Result]) -> None:
         if not missed:
             return
-        async with self.pool.acquire() as connection:
-            numbers = await record(connection, missed, self.clock.now())
+        organization_ids = await store(missed, self._write)
         for result in missed:
             MISSED.labels(result.observation.reason).inc()
         _logger.warning("slots_missed", count=len(missed), reason=missed[0].observation.reason)
-        await self.doorbell.ring(numbers)
+        await self.doorbell.ring(organization_ids)
+
+    async def _write(self, results: Sequence[Result]) -> set[int]:
+        async with self.pool.acquire() as connection:
+            return set(await record(connection, results, self.clock.now()))
 
     async def expand(self) -> None:
         """Keep the instants of cron expressions ahead, until cancelled."""
         while True:
-            await self._survive(self._expand_once, "cron_not_expanded")
+            await survive(self._expand_once(), "cron_not_expanded")
             await asyncio.sleep(CRON_SECONDS)
 
     async def _expand_once(self) -> None:
         async with self.pool.acquire() as connection:
-            await expand_crons(connection, self.clock.now())
+            await self._expand(connection)
+
+    async def _expand(self, connection: Connection) -> None:
+        while await expand_crons(connection, self.clock.now()):
+            pass
 
     async def maintain(self) -> None:
         """Make partitions ahead, roll up, and let go what is too old, until cancelled."""
         while True:
-            await self._survive(self.make_partitions, "partitions_not_made")
-            await self._survive(self._maintain_once, "maintenance_failed")
-            await asyncio.sleep(MAINTENANCE_SECONDS)
+            made = await survive(self.make_partitions(), "partitions_not_made")
+            maintained = await survive(self._maintain_once(), "maintenance_failed")
+            await asyncio.sleep(MAINTENANCE_SECONDS if made and maintained else MAINTENANCE_RETRY_SECONDS)
 
     async def make_partitions(self) -> None:
         """Make the coming days' partitions and drop those past retention, with the owner's rights."""
@@ -147,13 +177,6 @@ class Scheduler:
             await roll_up(connection, self.clock.now())
             await expire(connection, self.clock.now(), self.settings.retention)
 
-    async def _survive(self, work: Callable[[], Awaitable[None]], failure: str) -> None:
-        """A database that is away, or full, is said and outlived."""
-        try:
-            await work()
-        except DATABASE_ERRORS as exc:
-            _logger.warning(failure, error=type(exc).__name__, detail=str(exc))
-
 
 async def schedule(settings: Settings) -> None:
     """Plan, sweep and maintain until a signal comes."""
@@ -161,14 +184,14 @@ async def schedule(settings: Settings) -> None:
     hints = HintSender(settings.servers.redis_url)
     async with (
         Doorbell(settings.servers.redis_url) as doorbell,
-        await open_pool_when_ready(settings.servers.database_url, Role.ENGINE, connections=6) as pool,
+        await open_pool_when_ready(stopped, settings.servers.database_url, Role.ENGINE, connections=6) as pool,
     ):
         await _schedule_until(stopped, Scheduler(settings, pool, hints, doorbell))
     await asyncio.to_thread(hints.close)
 
 
 async def _schedule_until(stopped: asyncio.Event, scheduler: Scheduler) -> None:
-    await scheduler.start()
+    await begin(stopped, scheduler.start)
     parts = await run_until(
         stopped,
         scheduler.plan(),

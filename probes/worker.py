@@ -6,23 +6,25 @@ import resource
 
 import structlog
 import uvloop
-from tocsin.telemetry import start_telemetry
 
 from probes.actors import listen_for_hints
-from probes.batches import DATABASE_ERRORS, BatchRunner
+from probes.batches import BatchRunner
 from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.platform_endpoints import platform_endpoints
 from probes.recorder import Recorder
-from probes.service import cancel, open_pool_when_ready, run_until, stop_signal
+from probes.service import begin, cancel, open_pool_when_ready, run_until, stop_signal, survive
 from probes.tls import make_tls_context
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool, Role
 from tocsin.doorbell import Doorbell
 from tocsin.settings import Settings
+from tocsin.telemetry import start_telemetry
 
 # How long probes under way may go on after a stop; what has not begun is handed back at once.
 DRAIN_SECONDS = 15.0
+# How long storing the last results may take then.
+_HAND_OVER_SECONDS = 5.0
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -32,7 +34,7 @@ async def work(settings: Settings) -> None:
     stopped = stop_signal()
     async with (
         Doorbell(settings.servers.redis_url) as doorbell,
-        await open_pool_when_ready(settings.servers.database_url, Role.ENGINE, connections=6) as pool,
+        await open_pool_when_ready(stopped, settings.servers.database_url, Role.ENGINE, connections=6) as pool,
     ):
         clock = PlatformClock()
         recorder = Recorder(pool, clock, doorbell.ring)
@@ -54,8 +56,7 @@ async def _probe_until(
     runner: BatchRunner,
     recorder: Recorder,
 ) -> None:
-    async with pool.acquire() as connection:
-        await clock.read(connection)
+    await begin(stopped, lambda: _read_clock(pool, clock))
     loop = asyncio.get_running_loop()
     hints = await asyncio.to_thread(
         listen_for_hints,
@@ -63,22 +64,31 @@ async def _probe_until(
         lambda batch_id: loop.call_soon_threadsafe(runner.hint_batch, batch_id),
         lambda run_id: loop.call_soon_threadsafe(runner.hint_run, run_id),
     )
-    recording = asyncio.create_task(recorder.run())
-    parts = await run_until(stopped, runner.follow_hints(), runner.follow_ledger(), runner.show_life())
+    parts = await run_until(
+        stopped,
+        runner.follow_hints(),
+        runner.follow_ledger(),
+        runner.show_life(),
+        runner.watch_stalls(),
+        recorder.run(),
+    )
     _logger.info("stopping", consequence="probes under way end, what has not begun goes to others")
     await cancel(parts[:2])
     await runner.stop(DRAIN_SECONDS)
-    await _hand_over(runner, recorder)
-    await cancel([*parts[2:], recording])
+    # Where the database is away, the leases end by themselves.
+    await survive(asyncio.wait_for(_hand_over(runner, recorder), _HAND_OVER_SECONDS), "stopped_without_database")
+    await cancel(parts[2:])
     await asyncio.to_thread(hints.stop, 2000)
 
 
+async def _read_clock(pool: Pool, clock: PlatformClock) -> None:
+    async with pool.acquire() as connection:
+        await clock.read(connection)
+
+
 async def _hand_over(runner: BatchRunner, recorder: Recorder) -> None:
-    try:
-        await asyncio.wait_for(recorder.drained(), timeout=5)
-        await runner.hand_back()
-    except DATABASE_ERRORS as exc:
-        _logger.warning("stopped_without_database", error=type(exc).__name__, consequence="leases end by themselves")
+    await recorder.drained()
+    await runner.hand_back()
 
 
 def _raise_file_limit() -> None:

@@ -144,9 +144,11 @@ async def complete(connection: Connection, leases: Sequence[Lease]) -> None:
     await connection.execute(_COMPLETE, *columns([(lease.batch_id, lease.attempt) for lease in leases], 2))
 
 
-_HAND_BACK = "UPDATE batch_leases SET holder = NULL WHERE holder = $1 AND done_at IS NULL"
+_HAND_BACK = """
+UPDATE batch_leases SET holder = NULL WHERE holder = $1 AND done_at IS NULL AND batch_id <> ALL($2::bigint[])
+"""
 
 
-async def hand_back(connection: Connection, holder: UUID) -> None:
-    """Give up everything this worker holds, so that others need not wait for its leases to end."""
-    await connection.execute(_HAND_BACK, holder)
+async def hand_back(connection: Connection, holder: UUID, keep: Collection[int] = ()) -> None:
+    """Give up what this worker holds but the batches to keep, so that others need not wait for its leases to end."""
+    await connection.execute(_HAND_BACK, holder, list(keep))

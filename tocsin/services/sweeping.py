@@ -1,6 +1,6 @@
 """Find what was left behind: leases whose holder is gone, slots that nobody probed, slots that were never planned."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -76,10 +76,12 @@ SELECT b.id AS batch_id, d.check_id, d.revision, b.location_id,
        b.tick_at + d.offset_ms * interval '1 millisecond' AS slot
 FROM batch_leases l JOIN batches b ON b.id = l.batch_id,
      unnest(b.check_ids, b.revisions, b.offsets_ms) AS d (check_id, revision, offset_ms)
+JOIN checks c ON c.id = d.check_id AND c.deleted_at IS NULL
 LEFT JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
 WHERE l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2::timestamptz - interval '1 second'
   AND (l.holder IS NULL
-       OR b.tick_at + interval '1 second' + coalesce(v.timeout_ms, 0) * interval '1 millisecond' < $2::timestamptz - $3::interval)
+       OR b.tick_at + interval '1 second' + coalesce(v.timeout_ms, 0) * interval '1 millisecond'
+          < $2::timestamptz - $3::interval)
   AND NOT EXISTS (SELECT FROM results r WHERE r.check_id = d.check_id AND r.location_id = b.location_id
                   AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond')
 LIMIT $4
@@ -110,14 +112,17 @@ async def finish_over(connection: Connection, watermark: int, now: datetime) -> 
     await connection.execute(_FINISH_OVER, watermark, now - CATCH_UP_LIMIT)
 
 
-# The states that stand behind their schedule by more than anything planned can explain.
+# The states that stand behind their schedule by more than anything planned can explain. Instants of cron expressions
+# are asked for, as hours may lie between two of them.
 _BEHIND = """
 SELECT s.check_id, s.location_id, s.folded_through, v.timeout_ms, c.revision
 FROM check_states s JOIN checks c ON c.id = s.check_id AND c.deleted_at IS NULL
 JOIN check_versions v ON v.check_id = c.id AND v.revision = c.revision AND NOT v.paused
-WHERE s.folded_through + coalesce(v.interval_ms, 0) * interval '1 millisecond'
-      + v.timeout_ms * interval '1 millisecond' < $1
-  AND s.check_id > $2
+WHERE s.check_id > $2 AND CASE
+    WHEN v.cron IS NULL
+    THEN s.folded_through + (v.interval_ms + v.timeout_ms) * interval '1 millisecond' < $1
+    ELSE EXISTS (SELECT FROM cron_instants i WHERE i.check_id = s.check_id AND i.slot > s.folded_through
+                 AND i.slot + v.timeout_ms * interval '1 millisecond' < $1) END
 ORDER BY s.check_id LIMIT 500
 """
 _ENDED = """
@@ -126,29 +131,37 @@ WHERE r.check_id = ANY($1::bigint[]) AND r.slot > $2 AND r.slot <= $3
 """
 
 
-async def unplanned_slots(connection: Connection, now: datetime, after_check_id: int = 0) -> list[Result]:
-    """The slots that were due and never planned, as results that say so, for up to 500 checks after the given one.
+async def unplanned_slots(connection: Connection, now: datetime) -> list[Result]:
+    """The slots that were due and never planned, as results that say so.
 
     That is what a schedule's edit leaves when its transaction commits too late for the planner to see it.
     """
     over = now - UNPLANNED_AFTER
-    behind = await connection.fetch(_BEHIND, over, after_check_id)
-    if not behind:
-        return []
+    missed: list[Result] = []
+    after_check_id = 0
+    # Those that are behind and have missed nothing, such as after a gap, must not hide the others.
+    while len(missed) < _MOST_MISSED and (behind := await connection.fetch(_BEHIND, over, after_check_id)):
+        missed += await _unplanned_among(connection, behind, over, now)
+        after_check_id = behind[-1]["check_id"]
+    return missed[:_MOST_MISSED]
+
+
+async def _unplanned_among(
+    connection: Connection, behind: Sequence[asyncpg.Record], over: datetime, now: datetime
+) -> list[Result]:
     since = min(row["folded_through"] for row in behind)
     check_ids = [row["check_id"] for row in behind]
     courses = await read_courses(connection, check_ids, since)
     ended = {
         (r["check_id"], r["location_id"], r["slot"]) for r in await connection.fetch(_ENDED, check_ids, since, now)
     }
-    missed = [
+    return [
         _missed(row, slot, Reason.NOT_PLANNED, now)
         for row in behind
         if row["check_id"] in courses
         for slot in _due(row, courses[row["check_id"]], over)
         if (row["check_id"], row["location_id"], slot) not in ended
     ]
-    return missed[:_MOST_MISSED]
 
 
 def _due(state: asyncpg.Record, course: Course, over: datetime) -> Iterator[datetime]:
