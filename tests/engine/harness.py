@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 
 import tocsin
+from tests.engine.accounting import Account, account, inconsistencies
 from tocsin.embedded import EmbeddedServers
 from tocsin.services.partitions import ensure_partitions
 
@@ -165,6 +166,31 @@ class Platform:
         async with self.connection() as connection:
             return await connection.fetchval(query, *arguments)
 
+    async def until_probing(self, seconds: float = 20.0) -> datetime:
+        """Wait until results come; return the instant from which on slots are counted."""
+        await eventually(lambda: self.ask("SELECT true FROM results LIMIT 1"), seconds)
+        return await self.now()
+
+    async def settled(self, since: datetime, seconds: float = 12.0) -> Account:
+        """Account for what was due since then until now, as soon as every slot has ended."""
+        until = await self.now()
+        total = Account()
+
+        async def is_settled() -> bool:
+            nonlocal total
+            async with self.connection() as connection:
+                total = await account(connection, since, until)
+            return not total.silent
+
+        with suppress(AssertionError):
+            await eventually(is_settled, seconds, every_seconds=0.5)
+        return total
+
+    async def problems(self) -> list[str]:
+        """What contradicts the invariants by now."""
+        async with self.connection() as connection:
+            return await inconsistencies(connection)
+
     async def kill_postgres(self) -> None:
         await asyncio.to_thread(self.servers.postgres.kill)
 
@@ -179,9 +205,10 @@ class Platform:
 
 
 class Target(asyncio.Protocol):
-    """Answers every request with `status`, and counts them."""
+    """Answers every request with `status` after `delay_seconds`, and counts them."""
 
     status = 200
+    delay_seconds = 0.0
     answered = 0
 
     def __init__(self) -> None:
@@ -194,11 +221,15 @@ class Target(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._head += data
-        if b"\r\n\r\n" in self._head and self._transport is not None:
-            type(self).answered += 1
-            head = f"HTTP/1.1 {self.status} Whatever\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-            self._transport.write(head.encode())
-            self._transport.close()
+        if b"\r\n\r\n" in self._head:
+            asyncio.get_running_loop().call_later(self.delay_seconds, self._answer)
+
+    def _answer(self) -> None:
+        assert self._transport is not None
+        type(self).answered += 1
+        head = f"HTTP/1.1 {self.status} Whatever\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+        self._transport.write(head.encode())
+        self._transport.close()
 
 
 @asynccontextmanager
