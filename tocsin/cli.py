@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -27,13 +28,17 @@ app.add_typer(tokens.app, name="token")
 @app.command()
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on; TOCSIN_HOST, or 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; TOCSIN_PORT, or 8000.")] = None,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; TOCSIN_PORT, or 8000.")] = None,
+    data_dir: Annotated[
+        Path, typer.Option(envvar="TOCSIN_DATA_DIR", help="Where the data of this installation is kept.")
+    ] = DEFAULT_DATA_DIR,
     demo: Annotated[
         bool | None,
-        typer.Option(help="Keep, or remove, a demo site. Without the option it is made at the first start."),
+        typer.Option(help="Make, or remove, the demo site. Without the option it is made at the first start."),
     ] = None,
-    stop_with_parent: Annotated[bool, typer.Option(help="Stop when the process that started this one ends.")] = False,
+    stop_with_parent: Annotated[
+        bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one ends.")
+    ] = False,
 ) -> None:
     """Run everything in the foreground: servers, API, scheduler and workers."""
     from tocsin.up import program  # noqa: PLC0415 - other commands start faster without it
@@ -81,11 +86,15 @@ def doctor(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Check this installation, and say what is wrong with it and what helps."""
     from tocsin.doctor import examine  # noqa: PLC0415 - other commands start faster without it
 
+    async def examine_all() -> bool:
+        healthy = True
+        async for line in examine(data_dir, os.environ):
+            typer.echo(line)
+            healthy = healthy and line.is_healthy
+        return healthy
+
     with exit_plainly():
-        findings = asyncio.run(examine(data_dir, os.environ))
-    for finding in findings:
-        typer.echo(finding.line)
-    raise typer.Exit(0 if all(finding.healthy for finding in findings) else 1)
+        raise typer.Exit(0 if asyncio.run(examine_all()) else 1)
 
 
 @app.command()

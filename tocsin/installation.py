@@ -49,6 +49,11 @@ def find_servers(data_dir: Path, environment: Mapping[str, str]) -> Servers:
     return servers
 
 
+def with_servers(environment: Mapping[str, str], servers: Servers) -> dict[str, str]:
+    """The environment of a process that works on these servers."""
+    return {**environment, DATABASE_VARIABLE: servers.database_url, REDIS_VARIABLE: servers.redis_url}
+
+
 def kept_token(data_dir: Path) -> str | None:
     """The owner's token that is kept in the data folder. None where there is none, or not for this user."""
     try:

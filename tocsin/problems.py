@@ -18,29 +18,38 @@ def exit_plainly() -> Iterator[None]:
         yield
     except SettingsError as exc:
         raise _exit(str(exc), WRONG_SETTING_STATUS) from exc
+    except BrokenPipeError:
+        raise
     except Exception as exc:
-        words = plain_words(exc)
-        if words is None:
+        if not _is_solvable(exc):
             raise
-        raise _exit(words, 1) from exc
+        raise _exit(plain_words(exc), 1) from exc
 
 
-def plain_words(exc: Exception) -> str | None:
-    """What a person is told; None for an error in the program."""
+def _is_solvable(exc: Exception) -> bool:
     # Only now: a command that succeeds starts faster without them.
-    import asyncpg  # noqa: PLC0415
+    from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415
 
     from tocsin.domain.errors import TocsinError  # noqa: PLC0415
     from tocsin.embedded import EmbeddedServerError  # noqa: PLC0415
     from tocsin.migrate import MigrationError  # noqa: PLC0415
+
+    ours = (EmbeddedServerError, MigrationError, TocsinError)
+    return isinstance(exc, (*ours, PostgresError, InterfaceError, OSError))
+
+
+def plain_words(exc: Exception) -> str:
+    """What a person is told. What is not our own is an error of the database or on the way to it."""
+    from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415 - as above
+
     from tocsin.telemetry import masked  # noqa: PLC0415
 
-    if isinstance(exc, (EmbeddedServerError, MigrationError, TocsinError)):
-        return str(exc)
-    if isinstance(exc, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
-        reason = masked(str(exc)) or type(exc).__name__
+    reason = masked(str(exc)) or type(exc).__name__
+    if isinstance(exc, OSError) and exc.filename is not None:
+        return reason
+    if isinstance(exc, (PostgresError, InterfaceError, OSError)):
         return f"the database cannot be used ({reason}); check that it runs, and TOCSIN_DATABASE_URL"
-    return None
+    return reason
 
 
 def _exit(problem: str, status: int) -> typer.Exit:

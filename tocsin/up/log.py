@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -29,14 +30,15 @@ class Log:
 
     def show(self, text: str) -> None:
         """Write text that is meant for a person alone, such as how to begin."""
-        self._output.write(text)
-        self._output.flush()
+        # Whoever read the log may be gone, as with `| head`, or the disk full: neither ends the platform.
+        with suppress(OSError):
+            self._output.write(text)
+            self._output.flush()
 
     def _write(self, process: str, event: Mapping[str, Any]) -> None:
         named = {**event, "process": process}
         line = json_line(named) if self._as_json else console_line(named, colored=self._output.isatty())
-        self._output.write(f"{line}\n")
-        self._output.flush()
+        self.show(f"{line}\n")
 
 
 def _event(text: str) -> dict[str, Any] | None:

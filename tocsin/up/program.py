@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tocsin.demo.lifecycle import Demo
-from tocsin.installation import DATABASE_VARIABLE, REDIS_VARIABLE, own_servers
+from tocsin.installation import own_servers, with_servers
 from tocsin.settings import Servers, Settings, read_settings
 from tocsin.telemetry import MULTIPROCESS_VARIABLE
 from tocsin.up.address import require_free
@@ -54,7 +54,7 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
     options = replace(options, data_dir=options.data_dir.expanduser().absolute())
     environment = _with_options(environment, options)
     servers = own_servers(environment)
-    settings = read_settings(_with_servers(environment, servers or _PLACEHOLDERS))
+    settings = read_settings(with_servers(environment, servers or _PLACEHOLDERS))
     require_free(settings.api)
     _treat_as_interrupt(signal.SIGTERM, signal.SIGHUP)
     log = Log(environment.get("TOCSIN_LOG_FORMAT") or "console")
@@ -67,10 +67,6 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
 def _with_options(environment: Mapping[str, str], options: Options) -> dict[str, str]:
     given = {"TOCSIN_HOST": options.host, "TOCSIN_PORT": options.port}
     return {**environment, **{name: str(value) for name, value in given.items() if value is not None}}
-
-
-def _with_servers(environment: Mapping[str, str], servers: Servers) -> dict[str, str]:
-    return {**environment, DATABASE_VARIABLE: servers.database_url, REDIS_VARIABLE: servers.redis_url}
 
 
 def _treat_as_interrupt(*numbers: signal.Signals) -> None:
@@ -110,7 +106,7 @@ def _child_environment(run: Run, demo: Demo | None) -> dict[str, str]:
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir()
     environment = {
-        **_with_servers(run.environment, run.installation.servers),
+        **with_servers(run.environment, run.installation.servers),
         "TOCSIN_LOG_FORMAT": "json",
         MULTIPROCESS_VARIABLE: str(metrics),
     }

@@ -5,8 +5,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from prometheus_client.multiprocess import mark_process_dead
+
 from tocsin.embedded import EmbeddedServerError, EmbeddedServers
 from tocsin.embedded.processes import Server
+from tocsin.telemetry import MULTIPROCESS_VARIABLE
 from tocsin.up.child import Child, ChildError, Module
 from tocsin.up.log import Log
 
@@ -81,6 +84,8 @@ class Supervisor:
             child.ask_to_stop()
         status = await child.read_until_end(self._log.pass_on)
         del self._children[module.name]
+        if folder := self._environment.get(MULTIPROCESS_VARIABLE):
+            mark_process_dead(child.pid, folder)  # type: ignore[no-untyped-call]
         return f"was killed by signal {status - 128}" if status > 128 else f"ended with status {status}"
 
     async def _keep_serving(self, servers: EmbeddedServers) -> None:
