@@ -123,6 +123,8 @@ class Platform:
         return self.process("probes.worker", prelude, **environment)
 
     def end(self) -> None:
+        if self.servers.postgres.is_running():
+            self.thaw_postgres()
         for process in self.processes:
             process.thaw()
             if process.process is not None:
@@ -197,11 +199,34 @@ class Platform:
     async def start_postgres(self) -> None:
         await asyncio.to_thread(self.servers.postgres.start)
 
+    def freeze_postgres(self) -> None:
+        self._signal_postgres(signal.SIGSTOP)
+
+    def thaw_postgres(self) -> None:
+        self._signal_postgres(signal.SIGCONT)
+
+    def _signal_postgres(self, number: int) -> None:
+        server = self.servers.postgres.pid
+        for pid in (server, *children_of(server)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     async def kill_valkey(self) -> None:
         await asyncio.to_thread(self.servers.valkey.kill)
 
     async def start_valkey(self) -> None:
         await asyncio.to_thread(self.servers.valkey.start)
+
+
+def children_of(parent: int) -> list[int]:
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if parent_of(folder) == parent]
+
+
+def parent_of(folder: Path) -> int | None:
+    """The parent of a process, None when the process has ended meanwhile."""
+    with suppress(OSError):
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    return None
 
 
 class Target(asyncio.Protocol):
