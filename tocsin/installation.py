@@ -10,11 +10,13 @@ from tocsin.settings import Servers, SettingsError
 
 DATABASE_VARIABLE: Final = "TOCSIN_DATABASE_URL"
 REDIS_VARIABLE: Final = "TOCSIN_REDIS_URL"
-TOKEN_FILE: Final = "owner-token"  # noqa: S105 - a name
+TOKEN_FILE: Final = "token"  # noqa: S105 - a name
 
 
 def default_data_dir(environment: Mapping[str, str]) -> Path:
-    """Where the data goes unless an installation is told otherwise."""
+    """Where the data is, or goes, unless a command is told otherwise: where `make up` has it, or the user's folder."""
+    if (here := Path(".tocsin")).is_dir():
+        return here
     if sys.platform == "darwin":
         return Path("~/Library/Application Support/tocsin").expanduser()
     base = Path(environment.get("XDG_DATA_HOME", ""))

@@ -29,7 +29,7 @@ _HEADINGS: Final = ("ID", "NAME", "TOKEN", "RIGHTS", "CREATED", "EXPIRES", "STAT
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    name: Annotated[str, typer.Option(help="What the token is for.")],
     read_only: Annotated[bool, typer.Option("--read-only", help="Let it read, and change nothing.")] = False,
     expires_in_days: Annotated[int | None, typer.Option(min=1, max=3650, help="For how long it is valid.")] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,

@@ -37,7 +37,7 @@ def welcome(api: Api, data_dir: Path, token: OwnerToken) -> str:
     """The text, to be shown once the API listens."""
     url = url_of(api)
     program, folder = shlex.quote(sys.argv[0]), f"--data-dir {shlex.quote(str(data_dir))}"
-    create = f"{program} token create me {folder}"
+    create = f"{program} token create --name me {folder}"
     shown, exported = _token_words(token, create)
     return f"""
   Tocsin is running.

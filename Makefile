@@ -1,0 +1,49 @@
+# Needs make, and Python 3.11 or later with pip. Everything else is brought along, in .venv.
+
+PYTHON ?= python3
+UV := uv>=0.9,<1
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test check bench schema clean
+
+help: ## Say what there is.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  ARGS="..." goes on to the command, as in: make up ARGS="--port 8001 --no-demo"'
+
+setup: $(READY) ## Make the environment, with the locked dependencies.
+
+$(READY): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@test -x .venv/uv/bin/uv || $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .venv/uv "$(UV)"
+	UV_PYTHON_DOWNLOADS=never .venv/uv/bin/uv sync --frozen --python $(BIN)/python
+	@touch $@
+
+up: setup ## Run everything in the foreground, with its data in .tocsin.
+	@exec $(BIN)/tocsin up --data-dir .tocsin --stop-with-parent $(ARGS)
+
+test: setup ## Run the tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Check format, lint, types, imports and the committed schema, and run the tests.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(BIN)/python -m graphql_api.schema | diff -u graphql_api/schema.graphql - \
+		|| { echo 'graphql_api/schema.graphql is stale: make schema'; exit 1; }
+	$(BIN)/python -m pytest $(ARGS)
+
+schema: setup ## Write the GraphQL schema to graphql_api/schema.graphql.
+	$(BIN)/python -m graphql_api.schema > graphql_api/schema.graphql
+
+bench: setup ## Measure, beside other programs that do the same.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove the environment and what tools left; the data in .tocsin stays.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
