@@ -46,7 +46,6 @@ class ResponseParser:
         # What browsers forgive harms nobody here: a connection carries one response, so nothing can be smuggled.
         self._parser.set_dangerous_leniencies(
             lenient_chunked_length=True,
-            lenient_data_after_close=True,
             lenient_optional_cr_before_lf=True,
             lenient_spaces_after_chunk_size=True,
         )

@@ -43,7 +43,7 @@ def redirected(request: httpx.Request, response: httpx.Response) -> httpx.Reques
 
 def _target(origin: httpx.URL, location: str) -> httpx.URL:
     try:
-        url = origin.join(location).copy_with(username=None, password=None, fragment=None)
+        url = origin.join(location)
     except (httpx.InvalidURL, ValueError) as exc:
         raise ProbeFailure(Reason.PROTOCOL, "the redirect's location is not a valid URL") from exc
     if url.scheme not in ("http", "https") or not url.host or not 0 < port_of(url) <= 65_535:

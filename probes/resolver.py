@@ -66,13 +66,9 @@ class Resolver:
         lookup = self._lookups.get(name)
         if lookup is None:
             lookup = self._lookups[name] = asyncio.create_task(self._look_up(name))
-            lookup.add_done_callback(lambda done: self._forget(name, done))
+            lookup.add_done_callback(lambda _: self._lookups.pop(name))
         # A probe that runs out of time leaves the lookup going: others may wait for it, and its answer is kept.
         return await asyncio.shield(lookup)
-
-    def _forget(self, name: str, lookup: asyncio.Task[tuple[str, ...]]) -> None:
-        del self._lookups[name]
-        _ = lookup.cancelled() or lookup.exception()  # Seen, even if nobody waits any more.
 
     async def _look_up(self, name: str) -> tuple[str, ...]:
         try:

@@ -31,6 +31,7 @@ class NameServer(asyncio.DatagramProtocol):
         self.before: Callable[[dns.message.Message], list[bytes]] = lambda _: []
         self.udp_bytes = 512
         self.asked: Counter[str] = Counter()
+        self.ids: list[int] = []
         self.endpoint: Nameserver
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
@@ -40,6 +41,7 @@ class NameServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         query = dns.message.from_wire(data)
         name, kind = self._question(query)
+        self.ids.append(query.id)
         self.asked[f"{name} {kind}"] += 1
         if name not in self.silent:
             loop = asyncio.get_running_loop()

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 
+import probes.http
 from probes.engine import Engine
-from probes.http import MAX_BODY_BYTES
+from probes.http import MAX_BODY_BYTES, make_call
 from probes.http_messages import MAX_HEAD_BYTES
 from probes.runner import probe
 from tests.probes.conftest import STARTED_AT
@@ -91,6 +92,14 @@ async def test_a_body_that_cannot_be_decoded_is_said_plainly(
     assert (await observe(url, body_contains="hello")).reason is reason
 
 
+@pytest.mark.parametrize(("before", "reason"), [(MAX_BODY_BYTES - 5, None), (MAX_BODY_BYTES - 4, Reason.BODY_LIMIT)])
+async def test_a_text_must_end_within_the_limit(
+    serve_bytes: ServeBytes, observe: Observe, before: int, reason: Reason | None
+) -> None:
+    url = await serve_bytes(OK + b"\r\n", bytes(before) + b"hello" + bytes(99))
+    assert (await observe(url, body_contains="hello")).reason is reason
+
+
 async def test_an_endless_body_without_the_text_hits_the_limit(serve: Serve, observe: Observe) -> None:
     url = f"http://127.0.0.1:{await serve(_endless_body)}/"
     assert (await observe(url, body_contains="hello")).reason is Reason.BODY_LIMIT
@@ -166,6 +175,18 @@ async def test_the_next_address_of_a_name_is_tried(serve: Serve, observe: Observ
 
     observation = await observe(f"http://localhost:{await serve(talk, host='::1')}/")
     assert (observation.outcome, observation.address) == (Outcome.SUCCESS, "::1")
+
+
+def test_requests_are_kept_for_the_next_probe_unless_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes.http, "_MAX_KEPT_CALLS", 2)
+    monkeypatch.setattr(probes.http, "_calls", {})
+    small = [HttpTarget(url=f"http://{number}.example/", method="POST", body="x") for number in range(3)]
+    large = HttpTarget(url="http://a.example/", method="POST", body="x" * 3000)
+    first, second, third = [make_call(target) for target in small]
+    assert make_call(small[1]) is second
+    assert make_call(small[2]) is third
+    assert make_call(small[0]) is not first
+    assert make_call(large) is not make_call(large)
 
 
 class Recorded:

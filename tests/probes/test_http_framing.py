@@ -123,6 +123,7 @@ async def test_what_is_not_http_breaks_the_protocol(serve_bytes: ServeBytes, obs
         b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
         OK + b"Content-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello\r\n\r\nmore",
+        CHUNKED + b"5 \r\nhello\r\n0\r\n\r\n",
     ],
 )
 async def test_what_browsers_forgive_is_forgiven(serve_bytes: ServeBytes, observe: Observe, response: bytes) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
+from probes.redirects import redirected
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, ServeBytes, read_request
 from tocsin.domain.observations import Outcome, Reason
@@ -147,6 +149,34 @@ async def test_another_origin_gets_a_host_header_of_its_own(site: Site, other: S
     site.answers["/"] = redirect(302, f"{other.url}/")
     await observe(f"{site.url}/", headers=[{"name": "Host", "value": "inside.example"}])
     assert f"Host: {other.url.removeprefix('http://')}\r\n" in other.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "kept"),
+    [
+        ("http://a.example/", "https://a.example/", True),
+        ("http://a.example:80/", "https://a.example:443/x", True),
+        ("https://a.example/", "http://a.example/", False),
+        ("http://a.example/", "https://b.example/", False),
+        ("http://a.example/", "https://a.example:8443/", False),
+        ("http://a.example:8080/", "https://a.example/", False),
+        ("https://a.example/", "//b.example/", False),
+        ("https://a.example/", "https://sub.a.example/", False),
+        ("https://a.example/", "https://A.example:443/x", True),
+    ],
+)
+def test_the_same_host_keeps_credentials_when_it_turns_to_tls(url: str, location: str, kept: bool) -> None:
+    request = httpx.Request("GET", url, headers={"Authorization": "s3cret", "X-Api-Key": "s3cret", "Host": "other"})
+    following = redirected(request, httpx.Response(302, headers={"Location": location}))
+    assert following is not None
+    assert ("s3cret" in str(following.headers.raw)) is kept
+
+
+def test_a_host_header_stays_with_its_origin() -> None:
+    request = httpx.Request("GET", "http://a.example/", headers={"Host": "inside.example"})
+    upgrade = redirected(request, httpx.Response(302, headers={"Location": "https://a.example/"}))
+    assert upgrade is not None
+    assert upgrade.headers["Host"] == "a.example"
 
 
 async def test_credentials_in_a_location_are_not_sent(site: Site, observe: Observe) -> None:

@@ -1,6 +1,7 @@
 """Names to addresses."""
 
 import asyncio
+import gc
 from pathlib import Path
 
 import dns.message
@@ -151,6 +152,13 @@ async def test_an_answer_is_kept_for_its_time_to_live(name_server: NameServer, r
     assert await resolver.resolve("a.example") == ("1.1.1.1",)
 
 
+async def test_no_answer_is_kept_longer_than_five_minutes(name_server: NameServer, resolver: Resolver) -> None:
+    name_server.ttl_seconds = 86_400
+    name_server.records["a.example"] = {"A": ["1.1.1.1"]}
+    await resolver.resolve("a.example")
+    assert resolver._kept["a.example"].expires_at <= asyncio.get_running_loop().time() + 300
+
+
 async def test_an_answer_without_time_to_live_is_not_kept(name_server: NameServer, resolver: Resolver) -> None:
     name_server.ttl_seconds = 0
     name_server.records["a.example"] = {"A": ["1.1.1.1"]}
@@ -190,6 +198,27 @@ async def test_a_lookup_survives_the_first_who_asked(name_server: NameServer, re
     await asyncio.sleep(0)
     first.cancel()
     assert await second == ("1.1.1.1",)
+
+
+async def test_a_lookup_that_fails_when_nobody_waits_any_more_is_no_error(
+    name_server: NameServer, resolver: Resolver
+) -> None:
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    name_server.delay_seconds = {"A": 0.02, "AAAA": 0.02}
+    asker = asyncio.create_task(resolver.resolve("a.example"))
+    await asyncio.sleep(0.005)
+    asker.cancel()
+    await asyncio.wait(resolver._lookups.values())
+    await asyncio.sleep(0)
+    gc.collect()
+    assert not errors
+
+
+async def test_queries_cannot_be_guessed(name_server: NameServer, resolver: Resolver) -> None:
+    for number in range(8):
+        await failure(resolver, f"{number}.example")
+    assert len(set(name_server.ids)) > 8
 
 
 async def test_silent_names_do_not_hold_up_others(name_server: NameServer, resolver: Resolver) -> None:

@@ -70,6 +70,19 @@ async def test_the_earliest_expiry_of_the_presented_chain_counts(
     assert (observation.outcome, observation.certificate_expires_at) == (Outcome.SUCCESS, NOW + timedelta(days=3))
 
 
+async def test_the_earliest_expiry_of_all_hops_counts(serve: Serve, observe: Observe, authority: Authority) -> None:
+    port = await serve(_answer, authority.server_context(expires_at=NOW + timedelta(days=9)))
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: https://localhost:%d/\r\n\r\n" % port)
+
+    for days, earliest in ((3, 3), (99, 9)):
+        first = await serve(redirect, authority.server_context(expires_at=NOW + timedelta(days=days)))
+        observation = await observe(f"https://localhost:{first}/")
+        assert observation.certificate_expires_at == NOW + timedelta(days=earliest)
+
+
 async def test_a_large_body_comes_through_tls(serve: Serve, observe: Observe, authority: Authority) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
