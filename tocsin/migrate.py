@@ -1,5 +1,6 @@
 """Bring a database to this version's schema: roles first, then aerich's migrations, one process at a time."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +28,8 @@ async def migrate(database_url: str) -> list[str]:
     async with _alone(database_url) as connection:
         await _refuse_superuser(connection)
         await _create_roles(connection)
-        return await _apply_migrations(database_url)
+        # In a task of its own: aerich leaves Tortoise's context behind in the one that it ran in.
+        return await asyncio.create_task(_apply_migrations(database_url))
 
 
 @asynccontextmanager
