@@ -21,6 +21,8 @@ Ring = Callable[[Collection[int]], Awaitable[None]]
 
 # What arrives within this time is recorded together.
 GATHER_SECONDS = 0.05
+# The answers to so many fit into the buffers of a connection: PostgreSQL cannot end the transaction of a process that
+# is frozen and does not read them.
 MOST_AT_ONCE = 500
 _RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0)
 

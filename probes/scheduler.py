@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from probes.metrics import CLOCK_HELD, GAPS, MISSED, RELEASED, SLOTS, TICKS
+from probes.recorder import MOST_AT_ONCE
 from probes.service import begin, cancel, open_pool_when_ready, run_until, stop_signal, survive
 from probes.storing import store
 from tocsin.clock import PLAN_LEAD, PlatformClock
@@ -129,13 +130,13 @@ class Scheduler:
         await self._record_missed(missed)
 
     async def _record_missed(self, missed: list[Result]) -> None:
-        if not missed:
-            return
-        organization_ids = await store(missed, self._write)
-        for result in missed:
-            MISSED.labels(result.observation.reason).inc()
-        _logger.warning("slots_missed", count=len(missed), reason=missed[0].observation.reason)
-        await self.doorbell.ring(organization_ids)
+        for first in range(0, len(missed), MOST_AT_ONCE):
+            some = missed[first : first + MOST_AT_ONCE]
+            organization_ids = await store(some, self._write)
+            for result in some:
+                MISSED.labels(result.observation.reason).inc()
+            _logger.warning("slots_missed", count=len(some), reason=some[0].observation.reason)
+            await self.doorbell.ring(organization_ids)
 
     async def _write(self, results: Sequence[Result]) -> set[int]:
         async with self.pool.acquire() as connection:

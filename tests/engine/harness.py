@@ -122,6 +122,12 @@ class Platform:
     def worker(self, prelude: str = "", **environment: str) -> EngineProcess:
         return self.process("probes.worker", prelude, **environment)
 
+    async def stop(self) -> list[int]:
+        """End all processes gracefully, while the targets go on; return their exit statuses."""
+        for process in self.processes:
+            process.terminate()
+        return [await asyncio.to_thread(process.wait) for process in self.processes]
+
     def end(self) -> None:
         if self.servers.postgres.is_running():
             self.thaw_postgres()
