@@ -17,6 +17,7 @@ from probes.engine import Engine
 from probes.name_service import NameService
 from probes.resolver import Resolver
 from probes.runner import probe
+from probes.tls import make_tls_context
 from tests.probes.name_server import NameServer
 from tests.probes.serving import Observe, Serve, ServeBytes, Talk, read_request
 from tocsin.domain.observations import Observation
@@ -30,9 +31,15 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
+@pytest.fixture(scope="session")
+def tls_context() -> ssl.SSLContext:
+    """Made once, as it reads all public authorities."""
+    return make_tls_context()
+
+
 @pytest.fixture
-def engine() -> Engine:
-    return Engine(EgressPolicy(allow_private=True), now=lambda: STARTED_AT)
+def engine(tls_context: ssl.SSLContext) -> Engine:
+    return Engine(EgressPolicy(allow_private=True), now=lambda: STARTED_AT, tls_context=tls_context)
 
 
 @pytest.fixture

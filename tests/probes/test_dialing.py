@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.resolver import Resolver
 from probes.runner import probe
-from tests.probes.conftest import STARTED_AT
 from tests.probes.name_server import NameServer
 from tests.probes.serving import Serve
 from tocsin.domain.observations import Observation, Outcome, Reason
@@ -22,14 +22,14 @@ from tocsin.domain.targets.tcp import TcpTarget
 
 
 @pytest.fixture
-def engine(resolver: Resolver) -> Engine:
-    return Engine(EgressPolicy(allow_private=True), now=lambda: STARTED_AT, resolver=resolver)
+def engine(engine: Engine, resolver: Resolver) -> Engine:
+    return replace(engine, resolver=resolver)
 
 
-def shared(resolver: Resolver, port: int) -> Engine:
+def shared(engine: Engine, port: int) -> Engine:
     """An engine that reaches 127.0.0.1 at one port, as if it were public, and nothing else on loopback."""
     policy = EgressPolicy(allow_private=False, excepted=frozenset({("127.0.0.1", port)}))
-    return Engine(policy, now=lambda: STARTED_AT, resolver=resolver)
+    return replace(engine, policy=policy)
 
 
 async def observe(engine: Engine, port: int, timeout_seconds: float = 5, host: str = "a.example") -> Observation:
@@ -83,29 +83,29 @@ async def test_a_name_that_does_not_exist_fails_with_dns(engine: Engine) -> None
     assert observation.phases.resolve
 
 
-async def test_a_rebound_name_is_judged_again(serve: Serve, name_server: NameServer, resolver: Resolver) -> None:
+async def test_a_rebound_name_is_judged_again(serve: Serve, name_server: NameServer, engine: Engine) -> None:
     port = await serve(_accept)
     name_server.ttl_seconds = 0
     name_server.records["a.example"] = {"A": ["127.0.0.1"]}
-    assert (await observe(shared(resolver, port), port)).outcome is Outcome.SUCCESS
+    assert (await observe(shared(engine, port), port)).outcome is Outcome.SUCCESS
     name_server.records["a.example"] = {"A": ["127.0.0.2"]}
-    assert (await observe(shared(resolver, port), port)).reason is Reason.TARGET_BLOCKED
+    assert (await observe(shared(engine, port), port)).reason is Reason.TARGET_BLOCKED
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.2", "10.0.0.1", "169.254.169.254"])
 async def test_of_mixed_answers_only_the_allowed_are_dialed(
-    serve: Serve, name_server: NameServer, resolver: Resolver, inside: str
+    serve: Serve, name_server: NameServer, engine: Engine, inside: str
 ) -> None:
     port = await serve(_accept)
     name_server.records["a.example"] = {"A": [inside, "127.0.0.1"]}
-    observation = await observe(shared(resolver, port), port)
+    observation = await observe(shared(engine, port), port)
     assert (observation.outcome, observation.address) == (Outcome.SUCCESS, "127.0.0.1")
 
 
-async def test_an_alias_to_inside_is_refused(name_server: NameServer, resolver: Resolver) -> None:
+async def test_an_alias_to_inside_is_refused(name_server: NameServer, engine: Engine) -> None:
     name_server.records["a.example"] = {"CNAME": ["inside.example."]}
     name_server.records["inside.example"] = {"A": ["10.0.0.1"], "AAAA": ["fd00::1"]}
-    observation = await observe(shared(resolver, 1), 80)
+    observation = await observe(shared(engine, 1), 80)
     assert (observation.outcome, observation.reason) == (Outcome.UNKNOWN, Reason.TARGET_BLOCKED)
     assert observation.address is None
     assert "10.0.0.1" not in str(observation)

@@ -15,7 +15,7 @@ from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets.http import HttpTarget
 
 OK = b"HTTP/1.1 200 OK\r\n"
-TIMEOUT_SECONDS = 0.3
+TIMEOUT_SECONDS = 0.2
 
 
 async def _silent(reader: StreamReader, writer: StreamWriter) -> None:
