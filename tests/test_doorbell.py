@@ -152,3 +152,15 @@ async def test_what_others_publish_names_nobody(
         while (rung := await heard.get()) == {1}:
             pass
     assert rung == {7}
+
+
+@pytest.mark.parametrize("use", ["ring", "listen"])
+async def test_whoever_rings_or_listens_can_be_cancelled_at_any_moment(servers: Servers, use: str) -> None:
+    for moment in range(60):
+        async with Doorbell(servers.redis_url) as doorbell:
+            task = asyncio.ensure_future(doorbell.ring([1]) if use == "ring" else anext(doorbell.listen()))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
+            assert task.done()

@@ -33,12 +33,10 @@ class Doorbell:
     """Ring and listen. Works with `redis://`, `rediss://` and `unix://` URLs; close it in the loop that used it."""
 
     def __init__(self, redis_url: str) -> None:
-        # redis-py would wait 5 s and try again; here, a hint that comes late is worth nothing.
+        # Time is limited here: redis-py's own timeouts go through `asyncio.wait_for`, which loses cancellations before
+        # Python 3.12. It would also try again, but a hint that comes late is worth nothing.
         self._redis = Redis.from_url(
-            redis_url,
-            socket_timeout=_RING_SECONDS,
-            socket_connect_timeout=_RING_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+            redis_url, socket_timeout=None, socket_connect_timeout=None, retry=Retry(NoBackoff(), 0)
         )
         self._rest_until = 0.0
         self._rings = _Outage("ring")
@@ -82,7 +80,8 @@ class Doorbell:
 
     async def _rung(self) -> AsyncGenerator[set[int]]:
         async with self._redis.pubsub() as channel:
-            await channel.subscribe(_CHANNEL)
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                await channel.subscribe(_CHANNEL)
             while True:
                 message = await _next_message(channel)
                 self._listens.end()
@@ -96,7 +95,8 @@ async def _next_message(channel: PubSub) -> dict[str, Any]:
         message: dict[str, Any] | None = await channel.get_message(timeout=_SILENCE_SECONDS)
         if message is not None:
             return message
-        await channel.ping()
+        async with asyncio.timeout(_SILENCE_SECONDS):
+            await channel.ping()
     raise TimeoutError
 
 
