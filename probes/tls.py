@@ -3,7 +3,7 @@
 import ssl
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final, Protocol
 
 import certifi
 
@@ -84,8 +84,8 @@ class TlsConnection:
     def earliest_expiry(self) -> datetime | None:
         """The earliest expiry in the presented chain, which is known even if the chain did not verify."""
         # The public getpeercert knows the leaf alone, and that only after it was accepted.
-        chain: list[Any] = self._session._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]  # noqa: SLF001
-        return min((_parse_time(certificate.get_info()["notAfter"]) for certificate in chain), default=None)
+        chain: list[_Certificate] = self._session._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]  # noqa: SLF001
+        return min(filter(None, map(_expiry, chain)), default=None)
 
     async def _feed(self) -> None:
         data = await self._connection.receive()
@@ -137,6 +137,20 @@ def _readable_time(moment: datetime | None) -> str:
 
 def _readable(exc: ssl.SSLError) -> str:
     return (exc.reason or "unknown error").replace("_", " ").lower()
+
+
+class _Certificate(Protocol):
+    """What the ssl module's own certificates can do; it exports no type for them."""
+
+    def get_info(self) -> dict[str, str]: ...
+
+
+def _expiry(certificate: _Certificate) -> datetime | None:
+    try:
+        return _parse_time(certificate.get_info()["notAfter"])
+    except (ssl.SSLError, ValueError, OverflowError):
+        # Certificates that were not accepted may hold anything.
+        return None
 
 
 @lru_cache(maxsize=4096)

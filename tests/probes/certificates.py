@@ -31,9 +31,18 @@ class Authority:
         self.ca_file = str(self._write("ca.pem", self.certificate.public_bytes(_PEM)))
 
     def server_context(
-        self, host: str = "localhost", expires_at: datetime = LONG, *, self_signed: bool = False, whole: bool = False
+        self,
+        host: str = "localhost",
+        expires_at: datetime = LONG,
+        *,
+        self_signed: bool = False,
+        whole: bool = False,
+        padding: int = 0,
     ) -> ssl.SSLContext:
-        """The TLS of a server with a certificate of its own; `whole` presents the authority's too."""
+        """The TLS of a server with a certificate of its own.
+
+        `whole` presents the authority's too, `padding` that many copies of it more.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))])
         only_name = x509.SubjectAlternativeName([x509.DNSName(host)])
@@ -43,7 +52,7 @@ class Authority:
             .add_extension(names if host == "localhost" else only_name, critical=False)
             .sign(signer, hashes.SHA256())
         )
-        chain = leaf.public_bytes(_PEM) + (self.certificate.public_bytes(_PEM) if whole else b"")
+        chain = leaf.public_bytes(_PEM) + self.certificate.public_bytes(_PEM) * (whole + padding)
         return self._context(chain, key)
 
     def _context(self, chain: bytes, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:

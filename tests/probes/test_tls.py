@@ -9,7 +9,7 @@ import pytest
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
-from probes.tls import make_tls_context
+from probes.tls import _expiry, make_tls_context
 from tests.probes.certificates import LONG, NOW, Authority
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, read_request
@@ -135,6 +135,25 @@ async def test_a_certificate_for_another_host_fails(serve: Serve, observe: Obser
     by_address = await observe(f"https://127.0.0.1:{port}/")
     assert by_name.message == "the certificate is not valid for the host localhost"
     assert by_address.message == "the certificate is not valid for the address 127.0.0.1"
+
+
+@pytest.mark.parametrize(("padding", "outcome"), [(50, Outcome.SUCCESS), (1000, Outcome.FAILURE)])
+async def test_a_chain_of_certificates_is_bounded(
+    serve: Serve, observe: Observe, authority: Authority, padding: int, outcome: Outcome
+) -> None:
+    port = await serve(_answer, authority.server_context(padding=padding))
+    observation = await observe(f"https://localhost:{port}/")
+    assert observation.outcome is outcome
+    assert observation.reason in (None, Reason.TLS)
+
+
+@pytest.mark.parametrize("not_after", ["", "Foo  1 00:00:00 2030 GMT", "Jan  1 00:00:00 99999 GMT"])
+def test_a_certificate_without_a_sound_expiry_has_none(not_after: str) -> None:
+    class Certificate:
+        def get_info(self) -> dict[str, str]:
+            return {"notAfter": not_after}
+
+    assert _expiry(Certificate()) is None
 
 
 async def test_a_server_without_tls_fails(serve: Serve, observe: Observe) -> None:
