@@ -1,6 +1,5 @@
 """What was due against what was recorded: computed in Python from the versions of schedules, apart from the engine."""
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -73,12 +72,11 @@ def _account_check(
 ) -> None:
     due = list(slots(course.versions, *window))
     total.due += len(due)
-    starts = [gap.from_at for gap in course.gaps]
     for slot in due:
         row = results.pop(slot, None)
         if row is not None:
             _count(total, row)
-        elif (place := bisect_right(starts, slot)) and slot < course.gaps[place - 1].to_at:
+        elif course.gap_around(slot):
             total.in_gaps += 1
         else:
             total.silent.append((check_id, slot))

@@ -37,7 +37,7 @@ RETURNING id
 _VERSIONS = """
 INSERT INTO check_versions (check_id, revision, organization_id, valid_from, kind, target, interval_ms, timeout_ms,
                             failure_threshold, success_threshold, paused)
-SELECT id, 1, 1, date_trunc('second', tocsin_now()) + interval '3 seconds', kind, target, interval_seconds * 1000,
+SELECT id, 1, 1, date_trunc('second', tocsin_now()), kind, target, interval_seconds * 1000,
        timeout_ms, 3, 2, false
 FROM checks WHERE id = ANY($1::bigint[])
 """
@@ -154,7 +154,7 @@ class Platform:
     async def make_checks(
         self, count: int, every_seconds: int, port: int, *, timeout_ms: int = 1000, kind: str = "http"
     ) -> list[int]:
-        """Make checks that are due from three seconds on; return their ids."""
+        """Make checks that are due from now on, before the engine first starts; return their ids."""
         target = (
             f'{{"url": "http://127.0.0.1:{port}/"}}' if kind == "http" else f'{{"host": "127.0.0.1", "port": {port}}}'
         )

@@ -17,7 +17,19 @@ SELECT check_id, revision, valid_from, valid_to, interval_ms, phase_ms, cron, ti
 FROM check_versions
 WHERE check_id = ANY($1::bigint[]) AND valid_to > $2 AND valid_from < valid_to ORDER BY check_id, valid_from
 """
-_GAPS = "SELECT from_at, to_at FROM gaps WHERE to_at > $1 ORDER BY from_at"
+# The first day that results are kept of: after a long sleep, or from an old backup, slots are older than that. They
+# have no result and never get one, so they count as lying in a gap.
+KEPT_FROM = """
+(SELECT coalesce(min(to_date(right(c.relname, 8), 'YYYYMMDD')), '-infinity')::timestamp AT TIME ZONE 'UTC'
+ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+ WHERE i.inhparent = 'results'::regclass AND NOT i.inhdetachpending)
+"""
+_GAPS = f"""
+SELECT '-infinity'::timestamptz AS from_at, {KEPT_FROM} AS to_at WHERE {KEPT_FROM} > $1
+UNION ALL
+SELECT from_at, to_at FROM gaps WHERE to_at > $1
+ORDER BY from_at
+"""  # noqa: S608 - no value of a user is in it
 
 
 async def read_courses(connection: Connection, check_ids: Sequence[int], since: datetime) -> dict[int, Course]:
@@ -25,7 +37,7 @@ async def read_courses(connection: Connection, check_ids: Sequence[int], since: 
     rows: defaultdict[int, list[asyncpg.Record]] = defaultdict(list)
     for row in await connection.fetch(_VERSIONS, check_ids, since):
         rows[row["check_id"]].append(row)
-    gaps = [Gap(row["from_at"], row["to_at"]) for row in await connection.fetch(_GAPS, since)]
+    gaps = [Gap(row["from_at"].replace(tzinfo=UTC), row["to_at"]) for row in await connection.fetch(_GAPS, since)]
     return {
         check_id: Course([schedule_version(row) for row in versions], thresholds(versions[-1]), gaps)
         for check_id, versions in rows.items()

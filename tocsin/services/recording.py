@@ -18,7 +18,7 @@ from tocsin.domain.folding import Course, Progress, RecordedSlot, fold
 from tocsin.domain.observations import Observation
 from tocsin.domain.status import CheckState, SlotResult, Status
 from tocsin.models.codes import OUTCOME_CODES, OUTCOMES, reason_code, reason_of
-from tocsin.services.courses import newest_course, read_courses
+from tocsin.services.courses import KEPT_FROM, newest_course, read_courses
 from tocsin.services.event_log import News, append_news
 from tocsin.services.rollups import hour_of, mark_hours
 from tocsin.services.transitions import CheckEvent, write_transitions
@@ -39,7 +39,7 @@ class Result:
 
 
 # No foreign key and no organization from the message: the check's row decides both.
-_INSERT = """
+_INSERT = f"""
 INSERT INTO results (organization_id, check_id, slot, location_id, revision, started_at, duration_us, outcome, reason,
                      status_code, resolve_us, connect_us, tls_us, processing_us, transfer_us, certificate_expires_at,
                      address, message)
@@ -52,10 +52,11 @@ FROM unnest($1::bigint[], $2::timestamptz[], $3::smallint[], $4::int[], $5::time
   AS d (check_id, slot, location_id, revision, started_at, duration_us, outcome, reason, status_code, resolve_us,
         connect_us, tls_us, processing_us, transfer_us, certificate_expires_at, address, message)
 JOIN checks c ON c.id = d.check_id AND c.deleted_at IS NULL
+WHERE d.slot >= {KEPT_FROM}
 ORDER BY d.check_id, d.slot, d.location_id
 ON CONFLICT DO NOTHING
 RETURNING organization_id, check_id, slot, location_id
-"""
+"""  # noqa: S608 - no value of a user is in it
 _LOCK_STATES = """
 SELECT s.check_id, s.location_id, s.organization_id, s.folded_through, s.status, s.since, s.decided, s.run_length,
        s.run_started_at, v.revision, v.valid_from, v.valid_to, v.interval_ms, v.phase_ms, v.cron, v.time_zone,

@@ -11,7 +11,7 @@ import asyncpg
 from tocsin.database import Connection, columns
 from tocsin.domain.folding import Course, due_outside_gaps
 from tocsin.domain.observations import Observation, Outcome, Reason
-from tocsin.services.courses import read_courses
+from tocsin.services.courses import KEPT_FROM, read_courses
 from tocsin.services.planning import CATCH_UP_LIMIT
 from tocsin.services.recording import Result
 
@@ -71,7 +71,7 @@ async def release_expired(connection: Connection, watch: LeaseWatch, watermark: 
 
 # A slot is missed once nobody can be probing it any more: nobody took it within the catch-up limit, or its probe,
 # started as late as that, would have ended and been recorded.
-_UNENDED = """
+_UNENDED = f"""
 SELECT b.id AS batch_id, d.check_id, d.revision, b.location_id,
        b.tick_at + d.offset_ms * interval '1 millisecond' AS slot
 FROM batch_leases l JOIN batches b ON b.id = l.batch_id,
@@ -79,13 +79,13 @@ FROM batch_leases l JOIN batches b ON b.id = l.batch_id,
 JOIN checks c ON c.id = d.check_id AND c.deleted_at IS NULL
 LEFT JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
 WHERE l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2::timestamptz - interval '1 second'
-  AND (l.holder IS NULL
+  AND b.tick_at >= {KEPT_FROM} AND (l.holder IS NULL
        OR b.tick_at + interval '1 second' + coalesce(v.timeout_ms, 0) * interval '1 millisecond'
           < $2::timestamptz - $3::interval)
   AND NOT EXISTS (SELECT FROM results r WHERE r.check_id = d.check_id AND r.location_id = b.location_id
                   AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond')
 LIMIT $4
-"""
+"""  # noqa: S608 - no value of a user is in it
 
 
 async def unprobed_slots(connection: Connection, watermark: int, now: datetime) -> list[Result]:
@@ -95,16 +95,16 @@ async def unprobed_slots(connection: Connection, watermark: int, now: datetime) 
     return [_missed(row, row["slot"], Reason.LEASE_EXPIRED, now) for row in rows]
 
 
-_FINISH_OVER = """
+_FINISH_OVER = f"""
 UPDATE batch_leases l SET done_at = clock_timestamp(), attempt = l.attempt + 1
 FROM batches b
 WHERE b.id = l.batch_id AND l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2::timestamptz - interval '1 second'
-  AND NOT EXISTS (
+  AND (b.tick_at < {KEPT_FROM} OR NOT EXISTS (
     SELECT FROM unnest(b.check_ids, b.offsets_ms) AS d (check_id, offset_ms)
     JOIN checks c ON c.id = d.check_id AND c.deleted_at IS NULL
     WHERE NOT EXISTS (SELECT FROM results r WHERE r.check_id = d.check_id AND r.location_id = b.location_id
-                      AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond'))
-"""
+                      AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond')))
+"""  # noqa: S608
 
 
 async def finish_over(connection: Connection, watermark: int, now: datetime) -> None:
