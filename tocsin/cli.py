@@ -111,3 +111,7 @@ def become(module: str) -> NoReturn:
 def main() -> None:
     """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    main()

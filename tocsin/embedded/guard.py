@@ -21,6 +21,7 @@ from typing import Any
 
 LOG_LIMIT_BYTES = 4 * 1024 * 1024
 PARENT_CHECK_SECONDS = 1.0
+READER_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -41,14 +42,17 @@ class BoundedLog:
 
 
 class PassedOn:
-    """The guard's own standard error. What its reader is too slow for is dropped: that stops no child either."""
+    """The guard's own standard error. A reader that stands still is waited for once, and then loses what is said."""
 
     def __init__(self) -> None:
         os.set_blocking(2, False)
+        self.patience_seconds = READER_SECONDS
 
     def write(self, chunk: bytes) -> None:
-        with suppress(OSError):
-            os.write(2, chunk)
+        with suppress(BrokenPipeError):
+            while chunk and select.select([], [2], [], self.patience_seconds)[1]:
+                chunk = chunk[os.write(2, chunk) :]
+            self.patience_seconds = 0.0 if chunk else READER_SECONDS
 
 
 Log = BoundedLog | PassedOn

@@ -12,7 +12,7 @@ from typing import Final
 from tocsin.demo.lifecycle import Demo
 from tocsin.installation import own_servers, with_servers
 from tocsin.settings import Servers, Settings, read_settings
-from tocsin.telemetry import MULTIPROCESS_VARIABLE
+from tocsin.telemetry import MULTIPROCESS_VARIABLE, configure_logging
 from tocsin.up.address import require_free
 from tocsin.up.child import Module
 from tocsin.up.log import Log
@@ -57,7 +57,9 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
     settings = read_settings(with_servers(environment, servers or _PLACEHOLDERS))
     require_free(settings.api)
     _treat_as_interrupt(signal.SIGTERM, signal.SIGHUP)
-    log = Log(environment.get("TOCSIN_LOG_FORMAT") or "console")
+    log_format = environment.get("TOCSIN_LOG_FORMAT") or "console"
+    configure_logging("up", log_format)
+    log = Log(log_format)
     log.say("starting", data_dir=options.data_dir, servers="embedded" if servers is None else "own")
     with opened_installation(options.data_dir, servers) as installation:
         asyncio.run(_run(Run(options, settings, environment, installation, log)))
