@@ -73,3 +73,8 @@ def format_errors(errors: Sequence[GraphQLError], request_id: str) -> list[dict[
     for error in errors:
         give_code(error, request_id)
     return [dict(error.formatted) for error in errors]
+
+
+def error_of(cause: Exception) -> GraphQLError:
+    """An exception as the error of an operation. What crashed is logged and hidden when it is formatted."""
+    return cause if isinstance(cause, GraphQLError) else GraphQLError(str(cause), original_error=cause)

@@ -10,7 +10,7 @@ from graphql import GraphQLError
 from strawberry.types.execution import PreExecutionError
 
 from graphql_api.live.batches import Batch
-from graphql_api.live.execution import encode, format_errors
+from graphql_api.live.execution import encode, error_of, format_errors
 from graphql_api.live.feeds import Membership
 from graphql_api.live.hub import Request
 from graphql_api.live.subscriptions import Watch
@@ -58,7 +58,7 @@ class Operation:
             else:
                 self._complete(encode(outcome.data, outcome.errors, self._request_id))
         except Exception as exc:  # whatever it is, the client must not wait for ever
-            self._fail([GraphQLError(str(exc), original_error=exc)])
+            self._fail([error_of(exc)])
         finally:
             self._task = None
 

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
-from graphql import GraphQLError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from strawberry.http.base import BaseRequestProtocol
@@ -19,7 +18,7 @@ from graphql_api.context import Context
 from graphql_api.live.cursors import position_of
 from graphql_api.live.entry import EVERY_TYPE, Entry
 from graphql_api.live.event_stream import EventStream
-from graphql_api.live.execution import encode
+from graphql_api.live.execution import encode, error_of
 from graphql_api.live.feeds import Membership
 from graphql_api.live.hub import Request
 from graphql_api.live.subscriptions import Watch
@@ -86,7 +85,7 @@ class EventStreamView(GraphQLView):
                 return await self._join(context.principal, operation, outcome, stream)
             stream.complete(encode(outcome.data, outcome.errors, context.request_id))
         except Exception as exc:  # whatever it is, the client must not wait for ever
-            stream.fail(GraphQLError(str(exc), original_error=exc))
+            stream.fail(error_of(exc))
         return None
 
     async def _join(self, principal: Principal, operation: Request, watch: Watch, stream: EventStream) -> Membership:
