@@ -225,14 +225,15 @@ class Platform:
 
 
 def children_of(parent: int) -> list[int]:
-    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if parent_of(folder) == parent]
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if state_of(pid)[1] == str(parent)]
 
 
-def parent_of(folder: Path) -> int | None:
-    """The parent of a process, None when the process has ended meanwhile."""
+def state_of(pid: int) -> list[str]:
+    """The state of a process, its parent and so on, as `/proc` has them; no more than blanks when it has ended."""
     with suppress(OSError):
-        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    return None
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return ["", ""]
 
 
 class Target(asyncio.Protocol):

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.engine.harness import REPOSITORY, Platform, Target, eventually
+from tests.engine.harness import REPOSITORY, Platform, Target, eventually, state_of
 
 _LONGEST_SILENCE = "SELECT max(at - before) FROM (SELECT at, lag(at) OVER (ORDER BY at) AS before FROM events) AS d"
 
@@ -27,8 +26,7 @@ def frozen(platform: Platform, work: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def is_stopped(process: subprocess.Popen[bytes]) -> bool:
-    state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return state == "T"
+    return state_of(process.pid)[0] == "T"
 
 
 @pytest.mark.parametrize(("work", "at_least_seconds"), [("record", 1.5), ("plan", 0.0)])
