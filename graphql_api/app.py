@@ -8,9 +8,12 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from graphql_api.context import Hints
+from graphql_api.live.entry import Entry
+from graphql_api.live.routes import live_routes
 from graphql_api.operations import operation_routes
 from graphql_api.rate_limit import RateLimiter
 from graphql_api.request_telemetry import RequestTelemetry
+from graphql_api.schema import schema
 from graphql_api.view import Gate, GraphQLView
 from tocsin.database import Role, orm
 from tocsin.doorbell import Doorbell
@@ -25,17 +28,18 @@ def create_app(settings: Settings) -> Starlette:
     sender = HintSender(settings.servers.redis_url)
     hints = Hints(ring=doorbell.ring, hint_run=lambda run_id: sender.send(PROBE_RUN, [run_id]))
     gate = Gate(Authenticator(), hints, RateLimiter())
+    entry = Entry(schema, gate, doorbell, settings.api.allowed_origins)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with orm(settings.servers.database_url, Role.API), doorbell:
+        async with orm(settings.servers.database_url, Role.API), doorbell, entry.running():
             try:
                 yield
             finally:
                 sender.close()
 
     return Starlette(
-        routes=[Route("/graphql", GraphQLView(gate)), *operation_routes(settings)],
+        routes=[Route("/graphql", GraphQLView(gate)), *live_routes(entry), *operation_routes(settings)],
         middleware=[Middleware(RequestTelemetry)],
         lifespan=lifespan,
     )

@@ -1,4 +1,7 @@
-"""The domain's enumerations under their GraphQL names. Importing this module registers them with Strawberry."""
+"""The domain's enumerations under their GraphQL names.
+
+Types import them from here, so that they are registered with Strawberry before they are used.
+"""
 
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -9,6 +12,17 @@ from tocsin.domain.observations import Outcome, Reason
 from tocsin.domain.status import Status
 from tocsin.domain.targets import KINDS
 from tocsin.models import IncidentEventKind, IncidentStatus, Resolution, TokenPermission
+
+__all__ = [
+    "CheckKind",
+    "IncidentEventKind",
+    "IncidentStatus",
+    "Outcome",
+    "Reason",
+    "Resolution",
+    "Status",
+    "TokenPermission",
+]
 
 _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, str]]] = {
     Status: (

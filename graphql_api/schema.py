@@ -8,7 +8,6 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from graphql_api import enums  # noqa: F401 - it registers the domain's enumerations
 from graphql_api.accounts.queries import AccountQueries
 from graphql_api.checks.mutations import CheckMutations
 from graphql_api.checks.queries import CheckQueries

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import strawberry
 
+from graphql_api.enums import TokenPermission
 from graphql_api.ids import Node, global_id
-from tocsin.models import TokenPermission
 from tocsin.services.accounts import Principal
 
 

@@ -7,13 +7,12 @@ import strawberry
 from graphql_api.checks.inputs import LabelInput
 from graphql_api.checks.types import Check
 from graphql_api.context import Context, Info
-from graphql_api.enums import CheckKind
+from graphql_api.enums import CheckKind, Status
 from graphql_api.fields import Id, described
 from graphql_api.ids import key_of
 from graphql_api.pagination import DEFAULT_PAGE_SIZE, After, Connection, First, connect, invalid_argument, page_of
 from graphql_api.sites.queries import find_site
 from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
-from tocsin.domain.status import Status
 from tocsin.domain.texts import read_labels, validate_name
 from tocsin.services import check_rows
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import strawberry
 
-from tocsin.domain.observations import Outcome, Reason
+from graphql_api.enums import Outcome, Reason
 from tocsin.models.codes import OUTCOMES, reason_of
 from tocsin.services import history
 

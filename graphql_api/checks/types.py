@@ -11,7 +11,7 @@ from graphql_api.checks.history import Latency, SeriesBucket, TimeRange, Uptime,
 from graphql_api.checks.results import CheckResult, LastResult
 from graphql_api.checks.targets import Target, shown_target
 from graphql_api.context import Info
-from graphql_api.enums import CheckKind
+from graphql_api.enums import CheckKind, Status
 from graphql_api.fields import described
 from graphql_api.ids import Node, global_id
 from graphql_api.incidents.types import Incident
@@ -27,7 +27,6 @@ from graphql_api.pagination import (
 )
 from graphql_api.sites.types import Site
 from tocsin.domain.schedule import EPOCH
-from tocsin.domain.status import Status
 from tocsin.services import history
 
 _MICROSECOND = timedelta(microseconds=1)

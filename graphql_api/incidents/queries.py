@@ -6,13 +6,13 @@ import strawberry
 
 from graphql_api.checks.queries import SiteId, find_check
 from graphql_api.context import Context, Info
+from graphql_api.enums import IncidentStatus
 from graphql_api.fields import Id, described
 from graphql_api.ids import key_of
 from graphql_api.incidents.types import Incident
 from graphql_api.pagination import DEFAULT_PAGE_SIZE, After, Connection, First, connect, page_of
 from graphql_api.sites.queries import find_site
 from tocsin.domain.errors import NotFoundError
-from tocsin.models import IncidentStatus
 from tocsin.services import incidents
 
 Statuses = Annotated[

@@ -7,11 +7,10 @@ import asyncpg
 import strawberry
 
 from graphql_api.context import Info
+from graphql_api.enums import IncidentEventKind, IncidentStatus, Reason, Resolution
 from graphql_api.fields import described
 from graphql_api.ids import Node, global_id
 from graphql_api.pagination import DEFAULT_PAGE_SIZE, After, Connection, First, connect, page_of
-from tocsin.domain.observations import Reason
-from tocsin.models import IncidentEventKind, IncidentStatus, Resolution
 from tocsin.services import incidents
 
 if TYPE_CHECKING:
