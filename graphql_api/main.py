@@ -9,12 +9,12 @@ import structlog
 import uvicorn
 
 from graphql_api.app import create_app
+from graphql_api.live.wire import UVICORN_OPTIONS
 from tocsin.settings import Settings
 from tocsin.telemetry import configure_logging, settings_or_exit
 
 # How long requests may go on after a stop. Subscriptions never end by themselves: their clients come back and replay.
 DRAIN_SECONDS: Final = 5
-LARGEST_MESSAGE_BYTES: Final = 256 * 1024
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,12 +48,12 @@ def make_server(settings: Settings) -> Server:
             create_app(settings),
             host=settings.api.host,
             port=settings.api.port,
-            ws_max_size=LARGEST_MESSAGE_BYTES,
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
+            **UVICORN_OPTIONS,
         )
     )
 
