@@ -15,9 +15,9 @@ from tocsin.telemetry import json_line, masked
 class Log:
     """Writes what processes say, each line with the name of its process: for people, or as it came for machines."""
 
-    def __init__(self, log_format: str = "console", output: TextIO = sys.stdout) -> None:
+    def __init__(self, log_format: str = "console", output: TextIO | None = None) -> None:
         self._as_json = log_format == "json"
-        self._output = output
+        self._output = output or sys.stdout
 
     def say(self, message: str, level: str = "info", **details: object) -> None:
         """Say something of the supervision itself."""

@@ -1,0 +1,124 @@
+"""The commands beside `tocsin up`."""
+
+import asyncio
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.cli.conftest import Run, execute
+from tocsin import installation
+from tocsin.services import accounts
+from tocsin.settings import Servers
+
+
+async def is_valid(database_url: str, token: str) -> bool:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return await accounts.is_valid(connection, token)
+    finally:
+        await connection.close()
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("version").stdout == f"{version('tocsin')}\n"
+
+
+def test_a_new_token_opens_the_organization_and_stands_alone_on_standard_output(
+    installed: Run, database_url: str
+) -> None:
+    token = installed("token", "create", "--name", "wallboard").stdout.strip()
+    assert asyncio.run(is_valid(database_url, token))
+
+
+def test_tokens_are_listed_without_what_is_secret(installed: Run) -> None:
+    token = installed("token", "create", "--name", "wallboard", "--read-only", "--expires-in-days", "3").stdout.strip()
+    headings, row = installed("token", "list").stdout.splitlines()
+    assert headings.split() == ["ID", "NAME", "TOKEN", "RIGHTS", "CREATED", "EXPIRES", "STATE"]
+    assert row.split()[:4] == ["1", "wallboard", f"{token[:13]}...", "read-only"]
+    assert row.endswith("valid")
+    assert token not in row
+
+
+def test_a_revoked_token_opens_nothing(installed: Run, database_url: str) -> None:
+    token = installed("token", "create", "--name", "wallboard").stdout.strip()
+    assert installed("token", "revoke", "1").stdout == "token 1 is revoked\n"
+    assert not asyncio.run(is_valid(database_url, token))
+    assert installed("token", "list").stdout.splitlines()[1].endswith("revoked")
+
+
+def test_an_expired_token_is_listed_as_such(installed: Run, database_url: str) -> None:
+    installed("token", "create", "--name", "wallboard", "--expires-in-days", "1")
+    execute(database_url, "UPDATE api_tokens SET expires_at = now() - interval '1 second'")
+    assert installed("token", "list").stdout.splitlines()[1].endswith("expired")
+
+
+def test_a_token_that_never_was_cannot_be_revoked(installed: Run) -> None:
+    done = installed("token", "revoke", "9")
+    assert done.exit_code == 1
+    assert done.stderr == "tocsin: There is no such token.\n"
+
+
+def test_what_is_migrated_is_said(run: Run, servers: Servers, database_url: str) -> None:
+    execute(database_url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    own = {"TOCSIN_DATABASE_URL": database_url, "TOCSIN_REDIS_URL": servers.redis_url}
+    assert run("migrate", **own).stdout == "applied 0_20261121000000_init.py\n"
+    assert run("migrate", **own).stdout == "the database is up to date\n"
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("token", "list")])
+def test_a_database_that_is_away_is_said_in_one_line(run: Run, command: tuple[str, ...]) -> None:
+    away = {"TOCSIN_DATABASE_URL": "postgresql://tocsin:swordfish@127.0.0.1:1/t", "TOCSIN_REDIS_URL": "redis://redis"}
+    done = run(*command, **away)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("tocsin: the database cannot be used (")
+    assert done.stderr.count("\n") == 1
+    assert "swordfish" not in done.output
+
+
+def test_without_servers_the_remedy_is_said(run: Run, tmp_path: Path) -> None:
+    done = run("token", "list")
+    assert done.exit_code == 2
+    assert f"no `tocsin up` runs on {tmp_path / 'data'}; start it" in done.stderr
+
+
+def test_the_servers_of_a_running_platform_are_found_by_its_folder(
+    run: Run, servers: Servers, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.embedded.running_servers", lambda _: Servers(database_url, servers.redis_url))
+    assert run("token", "list").stdout.startswith("ID  NAME")
+
+
+@pytest.mark.parametrize("command", ["api", "scheduler", "worker"])
+def test_a_process_of_the_platform_reads_its_own_settings(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tocsin.cli", command], env={}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("tocsin: TOCSIN_DATABASE_URL is not set; set it, or run `tocsin up`")
+
+
+def test_the_data_is_where_make_up_has_it_or_in_the_folder_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert installation.default_data_dir({"XDG_DATA_HOME": "/data"}) == Path("/data/tocsin")
+    assert installation.default_data_dir({"XDG_DATA_HOME": "data"}) == Path.home() / ".local/share/tocsin"
+    (tmp_path / ".tocsin").mkdir()
+    assert installation.default_data_dir({"XDG_DATA_HOME": "/data"}) == Path(".tocsin")
+
+
+def test_the_schema_is_printed_whatever_modules_the_current_folder_has(tmp_path: Path) -> None:
+    (tmp_path / "graphql_api.py").write_text("raise SystemExit('hidden')")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("tocsin")), "schema"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "type Query" in done.stdout, done.stderr
