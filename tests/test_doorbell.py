@@ -5,53 +5,13 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
 
+from tests.line import Line
 from tocsin.doorbell import Doorbell
 from tocsin.settings import Servers
-
-
-class Line:
-    """A TCP line to Valkey, which can be cut and mended."""
-
-    def __init__(self, redis_url: str) -> None:
-        self.far = urlsplit(redis_url)
-        self.writers: list[asyncio.StreamWriter] = []
-        self.port = 0
-        self.taken = asyncio.Event()
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
-
-    async def mend(self) -> None:
-        self.server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
-        self.port = self.server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        self.server.close()
-        for writer in self.writers:
-            writer.transport.abort()
-        self.writers.clear()
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.far.scheme == "unix":
-            far_reader, far_writer = await asyncio.open_unix_connection(self.far.path)
-        else:
-            far_reader, far_writer = await asyncio.open_connection(self.far.hostname, self.far.port)
-        self.writers += [writer, far_writer]
-        self.taken.set()
-        with suppress(OSError):
-            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(4096):
-        writer.write(data)
-    writer.close()
 
 
 @pytest.fixture
@@ -59,12 +19,12 @@ async def line(servers: Servers) -> AsyncIterator[Line]:
     line = Line(servers.redis_url)
     await line.mend()
     yield line
-    await line.cut()
+    line.cut()
 
 
 @pytest.fixture
 async def doorbell(line: Line) -> AsyncIterator[Doorbell]:
-    async with Doorbell(line.url) as doorbell:
+    async with Doorbell(f"redis://127.0.0.1:{line.port}") as doorbell:
         yield doorbell
 
 
@@ -105,7 +65,7 @@ async def test_listening_goes_on_after_redis_was_away(
     doorbell: Doorbell, heard: asyncio.Queue[set[int]], line: Line
 ) -> None:
     await _ring_until_heard(doorbell, heard, {1})
-    await line.cut()
+    line.cut()
     await asyncio.sleep(0.3)
     await line.mend()
     while not heard.empty():
@@ -114,7 +74,7 @@ async def test_listening_goes_on_after_redis_was_away(
 
 
 async def test_ringing_without_redis_is_quick_and_raises_nothing(doorbell: Doorbell, line: Line) -> None:
-    await line.cut()
+    line.cut()
     started = time.monotonic()
     for _ in range(100):
         await doorbell.ring({1})

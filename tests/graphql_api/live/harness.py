@@ -60,8 +60,12 @@ INSERT INTO incidents (organization_id, check_id, opened_at, detected_at, cause)
 RETURNING id
 """
 _INCIDENT_EVENT = """
-INSERT INTO incident_events (organization_id, incident_id, version, kind, at) VALUES ($1, $2, 1, 'OPENED', $3)
-RETURNING id
+INSERT INTO incident_events (organization_id, incident_id, version, kind, at)
+SELECT $1, id, version, $3, $4 FROM incidents WHERE id = $2 RETURNING id
+"""
+_RESOLVE = """
+UPDATE incidents SET resolved_at = $2, resolution = 'RECOVERED', version = version + 1
+WHERE check_id = $1 AND resolved_at IS NULL RETURNING id
 """
 
 
@@ -101,7 +105,17 @@ class World:
         async with self.pool.acquire() as connection, connection.transaction():
             change = await connection.fetchval(_STATUS_CHANGE, organization_id, check_id, "UP", "DOWN", NOON, 4)
             incident = await connection.fetchval(_INCIDENT, organization_id, check_id, NOON)
-            event = await connection.fetchval(_INCIDENT_EVENT, organization_id, incident, NOON)
+            event = await connection.fetchval(_INCIDENT_EVENT, organization_id, incident, "OPENED", NOON)
+            await append_news(connection, {organization_id: News([], [change], [event])})
+        await self.doorbell.ring([organization_id])
+
+    async def come_back(self, check: int = 0) -> None:
+        """One transaction that changes the status back and resolves the incident."""
+        organization_id, check_id = self.organization_id, self.check_ids[check]
+        async with self.pool.acquire() as connection, connection.transaction():
+            change = await connection.fetchval(_STATUS_CHANGE, organization_id, check_id, "DOWN", "UP", NOON, None)
+            incident = await connection.fetchval(_RESOLVE, check_id, NOON)
+            event = await connection.fetchval(_INCIDENT_EVENT, organization_id, incident, "RESOLVED", NOON)
             await append_news(connection, {organization_id: News([], [change], [event])})
         await self.doorbell.ring([organization_id])
 
