@@ -9,6 +9,6 @@ const client = createClient({
 const query = `subscription ($after: String) {
   statusChanges(after: $after) { cursor check { name } from to at reason }
 }`;
-for await (const { data } of client.iterate({ query })) {
-  console.log(data.statusChanges);
+for await (const r of client.iterate({ query })) {
+  console.log(JSON.stringify(r));
 }
