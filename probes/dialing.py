@@ -1,11 +1,11 @@
 """From a host name to a connection: resolved, judged by the egress guard, and dialed at the very address judged."""
 
-import asyncio
 import errno
 import os
 from collections.abc import Sequence
 
 from probes.connection import Connection, open_connection
+from probes.deadline import Deadline
 from probes.egress import is_ip_address, require_allowed, require_plain_host
 from probes.engine import Engine
 from probes.failures import ProbeFailure, TargetBlockedError
@@ -18,7 +18,8 @@ async def dial(host: str, port: int, engine: Engine, trace: Trace) -> Connection
 
     Raises ProbeFailure with reason DNS, CONNECT or TARGET_BLOCKED.
     """
-    addresses = _allowed(await _resolve(host, engine, trace), port, engine)
+    addresses = (host,) if is_ip_address(host) else await _resolve(host, engine, trace)
+    addresses = _allowed(addresses, port, engine)
     trace.enter(Phase.CONNECT)
     failures: list[OSError] = []
     for address in addresses:
@@ -32,8 +33,6 @@ async def dial(host: str, port: int, engine: Engine, trace: Trace) -> Connection
 
 
 async def _resolve(host: str, engine: Engine, trace: Trace) -> Sequence[str]:
-    if is_ip_address(host):
-        return (host,)
     require_plain_host(host)
     trace.enter(Phase.RESOLVE)
     return await engine.resolver.resolve(host)
@@ -59,7 +58,7 @@ async def _connect_to(address: str, port: int, trace: Trace, attempts_left: int)
     """Connect within a share of the time that remains; the last address may use all of it."""
     if attempts_left == 1:
         return await open_connection(address, port)
-    async with asyncio.timeout(trace.remaining_seconds / (attempts_left + 1)):
+    with Deadline(trace.remaining_seconds / (attempts_left + 1)):
         return await open_connection(address, port)
 
 

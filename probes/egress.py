@@ -19,7 +19,7 @@ from probes.failures import TargetBlockedError
 Endpoint = tuple[str, int]
 """An IP address and a port."""
 
-_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
+_ANY_IPV4, _ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - nothing is bound here
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,8 @@ def _is_the_platforms_own(endpoint: Endpoint, policy: EgressPolicy) -> bool:
     address, port = endpoint
     if endpoint in policy.refused:
         return True
-    return any((wildcard, port) in policy.refused for wildcard in _ANY_ADDRESS) and _is_of_this_machine(address)
+    listens_everywhere = (_ANY_IPV4, port) in policy.refused or (_ANY_IPV6, port) in policy.refused
+    return listens_everywhere and _is_of_this_machine(address)
 
 
 def _is_of_this_machine(address: str) -> bool:

@@ -6,6 +6,7 @@ a probe that reuses a connection does not see that new ones fail.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import httpx
 
@@ -64,8 +65,7 @@ class ResponseBody(httpx.AsyncByteStream):
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A response whose head is read, and its body, which is also the response's stream. The caller closes the body."""
 
     response: httpx.Response

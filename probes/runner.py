@@ -1,12 +1,12 @@
 """What is the same for every kind of probe: the deadline, the clock, and what becomes of errors."""
 
-import asyncio
 import traceback
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from probes.deadline import Deadline
 from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.prober import PROBERS
@@ -52,7 +52,7 @@ async def probe(target: Target, timeout: timedelta, engine: Engine) -> Observati
 
 async def _run(target: Target, engine: Engine, trace: Trace) -> ProbeFailure | None:
     try:
-        async with asyncio.timeout(trace.remaining_seconds):
+        with Deadline(trace.remaining_seconds):
             await PROBERS[target.kind](target, engine, trace)
     except ProbeFailure as failure:
         return failure

@@ -37,7 +37,7 @@ class Trace:
     )
 
     def __init__(self, timeout: timedelta) -> None:
-        self._seconds: list[float | None] = [None] * len(Phase)
+        self._seconds: list[float | None] = [None, None, None, None, None]
         self.timeout = timeout
         # Not the event loop's clock: uvloop's ticks in milliseconds.
         self._started_at = self._entered_at = monotonic()
@@ -65,4 +65,4 @@ class Trace:
         return self._started_at + self.timeout.total_seconds() - monotonic()
 
     def phases(self) -> Phases:
-        return Phases(*[None if seconds is None else timedelta(seconds=seconds) for seconds in self._seconds])
+        return Phases(*[None if seconds is None else timedelta(0, seconds) for seconds in self._seconds])
