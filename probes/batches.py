@@ -11,7 +11,7 @@ from probes.engine import Engine
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
 from probes.recorder import HeldBatch, Recorder
 from probes.runner import probe
-from probes.service import log_internal_error, survive
+from probes.service import lent, log_internal_error, survive
 from probes.stalls import StallWatch
 from probes.storing import UNSTORABLE, without_content
 from tocsin.clock import PlatformClock
@@ -115,7 +115,7 @@ class BatchRunner:
 
     async def hand_back(self, keep: Collection[int] = ()) -> None:
         """Give up all leases, but those of the batches to keep."""
-        async with self._pool.acquire() as connection:
+        async with lent(self._pool) as connection:
             await hand_back(connection, self._holder, keep)
 
     @property
@@ -124,13 +124,13 @@ class BatchRunner:
 
     async def _take_batch(self, batch_id: int) -> None:
         if self._free > 0:
-            async with self._pool.acquire() as connection:
+            async with lent(self._pool) as connection:
                 lease = await claim_batch(connection, self._holder, batch_id, self._clock.now())
             if lease is not None:
                 await self._start(lease)
 
     async def _look_into_ledger(self) -> None:
-        async with self._pool.acquire() as connection:
+        async with lent(self._pool) as connection:
             now = await self._clock.read(connection)
             self._watermark = await watermark(connection, self._watermark)
             leases = []
@@ -143,11 +143,11 @@ class BatchRunner:
     async def _heartbeat(self) -> None:
         self._held = {batch for batch in self._held if batch.unrecorded > 0}
         if self._held:
-            async with self._pool.acquire() as connection:
+            async with lent(self._pool) as connection:
                 await heartbeat(connection, self._holder, [batch.lease.batch_id for batch in self._held])
 
     async def _start(self, lease: Lease) -> None:
-        async with self._pool.acquire() as connection:
+        async with lent(self._pool) as connection:
             due = await load_slots(connection, lease)
             targets = await self._find_targets(connection, {(slot.check_id, slot.revision) for slot in due})
             known = [slot for slot in due if (slot.check_id, slot.revision) in targets]
@@ -203,7 +203,7 @@ class BatchRunner:
         return observation
 
     async def _take_run(self, run_id: int | None) -> None:
-        async with self._pool.acquire() as connection:
+        async with lent(self._pool) as connection:
             run = await claim_run(connection, run_id)
         if run is not None:
             _track(self._probes, self._run_once(run.id, run.definition))
@@ -213,7 +213,7 @@ class BatchRunner:
         await survive(self._finish_run(run_id, observation), "run_not_finished")
 
     async def _finish_run(self, run_id: int, observation: Observation) -> None:
-        async with self._pool.acquire() as connection:
+        async with lent(self._pool) as connection:
             try:
                 await finish_run(connection, run_id, observation)
             except UNSTORABLE:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from probes.metrics import MISSED, PROBES_UNDER_WAY, RESULT_LAG
-from probes.service import DATABASE_ERRORS, survive
+from probes.service import DATABASE_ERRORS, lent, survive
 from probes.storing import is_refusal, store
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
@@ -88,7 +88,7 @@ class Recorder:
         attempt = 0
         while True:
             try:
-                async with self._pool.acquire() as connection:
+                async with lent(self._pool) as connection:
                     return set(await record(connection, results, self._clock.now()))
             except DATABASE_ERRORS as exc:
                 if is_refusal(exc):
@@ -109,7 +109,7 @@ class Recorder:
             await survive(self._complete_leases(leases), "batches_not_completed")
 
     async def _complete_leases(self, leases: Collection[Lease]) -> None:
-        async with self._pool.acquire() as connection:
+        async with lent(self._pool) as connection:
             await complete(connection, sorted(leases, key=lambda lease: lease.batch_id))
 
     def _measure(self, ended: Sequence[_Ended]) -> None:

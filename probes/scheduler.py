@@ -13,10 +13,10 @@ import uvloop
 
 from probes.metrics import CLOCK_HELD, GAPS, MISSED, RELEASED, SLOTS, TICKS
 from probes.recorder import MOST_AT_ONCE
-from probes.service import begin, cancel, open_pool_when_ready, run_until, stop_signal, survive
+from probes.service import begin, cancel, cut_after, engine_pool, lent, run_until, stop_signal, survive
 from probes.storing import store
 from tocsin.clock import PLAN_LEAD, PlatformClock
-from tocsin.database import Connection, Pool, Role
+from tocsin.database import Connection, Pool
 from tocsin.domain.schedule import TICK
 from tocsin.doorbell import Doorbell
 from tocsin.queue import PROBE_BATCH, HintSender
@@ -61,7 +61,7 @@ class Scheduler:
 
     async def start(self) -> None:
         """Have a first tick and today's partition before anything is planned."""
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool) as connection:
             await start_ledger(connection, await self.clock.read(connection))
         await self.make_partitions()
 
@@ -74,7 +74,7 @@ class Scheduler:
             await asyncio.sleep((next_second - now).total_seconds())
 
     async def _plan_what_is_due(self) -> None:
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool) as connection:
             now = await self.clock.read(connection)
             CLOCK_HELD.set(self.clock.held_back.total_seconds())
             if gap := await record_gap(connection, now):
@@ -98,7 +98,7 @@ class Scheduler:
                 self.sweeping_since = time.monotonic()
 
     async def _sweep_once(self) -> None:
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool) as connection:
             self.watermark = await watermark(connection, self.watermark)
             released = await release_expired(connection, self.watch, self.watermark, time.monotonic())
             missed = []
@@ -109,7 +109,7 @@ class Scheduler:
             _logger.warning("leases_expired", batches=len(released))
             self.hints.send(PROBE_BATCH, released)
         await self._record_missed(missed)
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool) as connection:
             await finish_over(connection, self.watermark, self.clock.now())
 
     @property
@@ -125,7 +125,7 @@ class Scheduler:
                 await survive(self._find_unplanned_once(), "unplanned_not_found")
 
     async def _find_unplanned_once(self) -> None:
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool) as connection:
             missed = await unplanned_slots(connection, self.clock.now())
         await self._record_missed(missed)
 
@@ -139,7 +139,7 @@ class Scheduler:
             await self.doorbell.ring(organization_ids)
 
     async def _write(self, results: Sequence[Result]) -> set[int]:
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool) as connection:
             return set(await record(connection, results, self.clock.now()))
 
     async def expand(self) -> None:
@@ -149,7 +149,7 @@ class Scheduler:
             await asyncio.sleep(CRON_SECONDS)
 
     async def _expand_once(self) -> None:
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool) as connection:
             await self._expand(connection)
 
     async def _expand(self, connection: Connection) -> None:
@@ -166,15 +166,16 @@ class Scheduler:
     async def make_partitions(self) -> None:
         """Make the coming days' partitions and drop those past retention, with the owner's rights."""
         now = self.clock.now()
-        connection = await asyncpg.connect(self.settings.servers.database_url)
-        try:
-            await ensure_partitions(connection, now)
-            await drop_partitions(connection, (now - timedelta(days=self.settings.retention.results_days)).date())
-        finally:
-            await connection.close()
+        connection = await asyncpg.connect(self.settings.servers.database_url, timeout=10)
+        with cut_after(MAINTENANCE_SECONDS, connection):
+            try:
+                await ensure_partitions(connection, now)
+                await drop_partitions(connection, (now - timedelta(days=self.settings.retention.results_days)).date())
+            finally:
+                await connection.close()
 
     async def _maintain_once(self) -> None:
-        async with self.pool.acquire() as connection:
+        async with lent(self.pool, MAINTENANCE_SECONDS) as connection:
             await roll_up(connection, self.clock.now())
             await expire(connection, self.clock.now(), self.settings.retention)
 
@@ -185,7 +186,7 @@ async def schedule(settings: Settings) -> None:
     hints = HintSender(settings.servers.redis_url)
     async with (
         Doorbell(settings.servers.redis_url) as doorbell,
-        await open_pool_when_ready(stopped, settings.servers.database_url, Role.ENGINE, connections=6) as pool,
+        engine_pool(stopped, settings.servers.database_url) as pool,
     ):
         await _schedule_until(stopped, Scheduler(settings, pool, hints, doorbell))
     await asyncio.to_thread(hints.close)

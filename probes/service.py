@@ -3,16 +3,18 @@
 import asyncio
 import signal
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
 import structlog
 
-from tocsin.database import Pool, Role, open_pool
+from tocsin.database import Connection, Pool, Role, open_pool
 
 _RETRY_SECONDS = 1.0
+_CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 2.0
 # What a database that is away, starting, full or in somebody else's hands raises.
 DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _AWAY = (
@@ -53,18 +55,50 @@ async def cancel(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def open_pool_when_ready(
-    stopped: asyncio.Event, database_url: str, role: Role | None, *, connections: int
-) -> Pool:
+@asynccontextmanager
+async def engine_pool(stopped: asyncio.Event, database_url: str) -> AsyncIterator[Pool]:
+    """Connections in the engine's role, from when the database is there on until they are closed again."""
+    pool = await _open_pool_when_ready(stopped, database_url)
+    try:
+        yield pool
+    finally:
+        closing = asyncio.get_running_loop().call_later(_CLOSE_SECONDS, pool.terminate)
+        await pool.close()
+        closing.cancel()
+
+
+async def _open_pool_when_ready(stopped: asyncio.Event, database_url: str) -> Pool:
     """Connect, however long the database is away; say so while it is. A signal ends the process."""
     while not stopped.is_set():
         try:
-            return await open_pool(database_url, role, connections=connections)
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await open_pool(database_url, Role.ENGINE, connections=6)
         except _AWAY as exc:
             _logger.warning("database_is_away", error=type(exc).__name__, detail=str(exc))
         with suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), _RETRY_SECONDS)
     raise SystemExit(0)
+
+
+@asynccontextmanager
+async def lent(pool: Pool, seconds: float = 10.0) -> AsyncIterator[Connection]:
+    """A connection of the pool, cut when it is used for longer than that."""
+    async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
+        with cut_after(seconds, connection):
+            yield connection
+
+
+@contextmanager
+def cut_after(seconds: float, connection: Connection) -> Iterator[None]:
+    """Cut a connection that does not answer: it may lead to a server that is no more, and never say so.
+
+    Its statements then raise one of DATABASE_ERRORS.
+    """
+    cutting = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+    try:
+        yield
+    finally:
+        cutting.cancel()
 
 
 async def begin(stopped: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:

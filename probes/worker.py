@@ -13,10 +13,10 @@ from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.platform_endpoints import platform_endpoints
 from probes.recorder import Recorder
-from probes.service import begin, cancel, open_pool_when_ready, run_until, stop_signal, survive
+from probes.service import begin, cancel, engine_pool, lent, run_until, stop_signal, survive
 from probes.tls import make_tls_context
 from tocsin.clock import PlatformClock
-from tocsin.database import Pool, Role
+from tocsin.database import Pool
 from tocsin.doorbell import Doorbell
 from tocsin.settings import Settings
 from tocsin.telemetry import start_telemetry
@@ -34,7 +34,7 @@ async def work(settings: Settings) -> None:
     stopped = stop_signal()
     async with (
         Doorbell(settings.servers.redis_url) as doorbell,
-        await open_pool_when_ready(stopped, settings.servers.database_url, Role.ENGINE, connections=6) as pool,
+        engine_pool(stopped, settings.servers.database_url) as pool,
     ):
         clock = PlatformClock()
         recorder = Recorder(pool, clock, doorbell.ring)
@@ -82,7 +82,7 @@ async def _probe_until(
 
 
 async def _read_clock(pool: Pool, clock: PlatformClock) -> None:
-    async with pool.acquire() as connection:
+    async with lent(pool) as connection:
         await clock.read(connection)
 
 
