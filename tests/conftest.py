@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tocsin.database import Pool, Role, open_pool, orm
+from tocsin.database import Connection, Pool, Role, open_pool, orm
 from tocsin.embedded import embedded_servers
 from tocsin.migrate import migrate
 from tocsin.settings import Servers
@@ -56,8 +56,21 @@ async def database_url(servers: Servers, template_database: str) -> AsyncIterato
     connection = await asyncpg.connect(servers.database_url)
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     yield with_database(servers.database_url, name)
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await drop_database(connection, name)
     await connection.close()
+
+
+async def drop_database(connection: Connection, name: str) -> None:
+    """Drop a database with whoever is still in it."""
+    for _ in range(50):
+        try:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:
+            # PostgreSQL is vacuuming there by itself, which only a superuser may end.
+            await asyncio.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"{name} could not be dropped")
 
 
 @pytest.fixture
@@ -68,7 +81,7 @@ async def engine_pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database_url: str) -> AsyncIterator[Connection]:
     """A connection with the rights of the migrator, for what tests arrange and inspect."""
     connection = await asyncpg.connect(database_url)
     yield connection

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.conftest import with_database
+from tests.conftest import drop_database, with_database
 from tests.services.conftest import NOON
 from tocsin.database import Role
 from tocsin.migrate import migrate
@@ -41,7 +41,7 @@ async def test_a_dump_is_restored_into_a_migrated_database(database_url: str, tm
         assert await sites_of(with_database(database_url, name), "1") == ["kept"]
         assert await sites_of(with_database(database_url, name), "") == []
     finally:
-        await source.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await drop_database(source, name)
         await source.close()
 
 

@@ -30,7 +30,8 @@ class Installation:
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         own = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-        return {**own, "PATH": path, "TOCSIN_TOKEN": (self.data_dir / "token").read_text().strip()}
+        token = (self.data_dir / "token").read_text().strip()
+        return {**own, "PATH": path, "TOCSIN_TOKEN": token, "TOCSIN_DATA_DIR": str(self.data_dir)}
 
     def adapt(self, block: str) -> str:
         return block.replace(":8000", f":{self.port}").replace(".tocsin", str(self.data_dir))
