@@ -80,15 +80,20 @@ class Resolver:
 
     async def _try_candidates(self, name: str) -> tuple[str, ...]:
         service = self._given or self._resolv_conf.current()
-        missing = f"no addresses for {name}"
+        seen: list[Answer] = []
+        broken: ProbeFailure | None = None
         for candidate in service.candidates(name):
-            answers = await _ask_both_families(candidate, service)
+            try:
+                answers = await _ask_both_families(candidate, service)
+            except ProbeFailure as exc:
+                broken = exc
+                continue
             if addresses := _in_order(answers):
                 self._keep(name, addresses, min(answer.ttl_seconds for answer in answers if answer.addresses))
                 return addresses
-            if candidate == name.removesuffix("."):
-                missing = _why_missing(name, answers)
-        raise ProbeFailure(Reason.DNS, missing)
+            seen += answers
+        # Where a name server failed, nobody knows that the name is missing.
+        raise broken or _missing(name, seen)
 
     def _keep(self, name: str, addresses: tuple[str, ...], ttl_seconds: int) -> None:
         expires_at = asyncio.get_running_loop().time() + min(ttl_seconds, _MAX_TTL_SECONDS)
@@ -125,10 +130,10 @@ def _in_order(answers: Iterable[Answer]) -> tuple[str, ...]:
     return tuple(address for answer in ordered for address in answer.addresses[:_ADDRESSES_PER_FAMILY])
 
 
-def _why_missing(name: str, answers: Sequence[Answer]) -> str:
-    if any(answer.code == ResponseCode.NXDOMAIN for answer in answers):
-        return f"NXDOMAIN for {name}: the name does not exist"
-    return f"{name} has no A and no AAAA record"
+def _missing(name: str, answers: Sequence[Answer]) -> ProbeFailure:
+    if all(answer.code == ResponseCode.NXDOMAIN for answer in answers):
+        return ProbeFailure(Reason.DNS, f"NXDOMAIN for {name}: the name does not exist")
+    return ProbeFailure(Reason.DNS, f"{name} has no A and no AAAA record")
 
 
 def _ascii_name(host: str) -> str:

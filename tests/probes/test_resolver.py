@@ -261,6 +261,25 @@ async def test_short_names_are_looked_for_in_the_search_list_first(name_server: 
     assert await resolver.resolve("db") == ("10.0.0.1",)
 
 
+async def test_a_name_without_addresses_is_not_said_to_be_missing_under_a_suffix(name_server: NameServer) -> None:
+    resolver = Resolver(NameService((name_server.endpoint,), search=("svc.local",)))
+    name_server.records["mail.example"] = {}
+    assert await failure(resolver, "mail.example") == "mail.example has no A and no AAAA record"
+
+
+async def test_a_suffix_whose_name_server_fails_does_not_hide_the_name(name_server: NameServer) -> None:
+    resolver = Resolver(NameService((name_server.endpoint,), search=("svc.local",), ndots=5))
+    name_server.broken.add("a.example.svc.local")
+    name_server.records["a.example"] = {"A": ["1.1.1.1"]}
+    assert await resolver.resolve("a.example") == ("1.1.1.1",)
+
+
+async def test_a_name_server_that_fails_on_the_way_is_said_rather_than_a_missing_name(name_server: NameServer) -> None:
+    resolver = Resolver(NameService((name_server.endpoint,), search=("svc.local",), ndots=5))
+    name_server.broken.add("db.svc.local")
+    assert await failure(resolver, "db") == "the name server answered SERVFAIL for db.svc.local"
+
+
 async def test_a_name_that_no_search_finds_is_named_as_it_was_given(name_server: NameServer) -> None:
     resolver = Resolver(NameService((name_server.endpoint,), search=("svc.local",), ndots=5))
     assert await failure(resolver, "db.shop") == "NXDOMAIN for db.shop: the name does not exist"
