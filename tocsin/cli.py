@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tocsin import tokens
-from tocsin.installation import find_servers
+from tocsin.installation import find_servers, kept_token
 from tocsin.problems import exit_plainly
 from tocsin.tokens import DEFAULT_DATA_DIR, DataDir
 
@@ -95,6 +95,24 @@ def doctor(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 
     with exit_plainly():
         raise typer.Exit(0 if asyncio.run(examine_all()) else 1)
+
+
+@app.command()
+def watch(
+    url: Annotated[
+        str, typer.Option(envvar="TOCSIN_URL", help="Address of the API, on this machine or another.")
+    ] = "http://127.0.0.1:8000/graphql",
+    token: Annotated[
+        str | None, typer.Option(envvar="TOCSIN_TOKEN", help="Without it, the owner's one of the data folder.")
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Print a line for each event instead of a live view.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Watch sites, checks and incidents live, in this terminal."""
+    from tocsin.watch.app import watch  # noqa: PLC0415 - other commands start faster without it
+
+    with exit_plainly():
+        watch(url, token, lambda: kept_token(data_dir), plain=plain)
 
 
 @app.command()

@@ -33,8 +33,9 @@ def _is_solvable(exc: Exception) -> bool:
     from tocsin.domain.errors import TocsinError  # noqa: PLC0415
     from tocsin.embedded import EmbeddedServerError  # noqa: PLC0415
     from tocsin.migrate import MigrationError  # noqa: PLC0415
+    from tocsin.watch.errors import WatchError  # noqa: PLC0415
 
-    ours = (EmbeddedServerError, MigrationError, TocsinError)
+    ours = (EmbeddedServerError, MigrationError, TocsinError, WatchError)
     return isinstance(exc, (*ours, PostgresError, InterfaceError, OSError))
 
 
