@@ -4,12 +4,18 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Final
 
+from prometheus_client import Histogram
+
 from graphql_api.errors import log_crash
 from graphql_api.live.cursors import cursor_expired
 from graphql_api.live.groups import Group, Subscriber
 from graphql_api.live.pages import ShownPage, read_shown_page
 from tocsin.database import read_transaction
 from tocsin.services.event_reading import CursorExpiredError, Position, newest_position, start_of
+
+EVENT_LAG: Final = Histogram(
+    "tocsin_api_event_lag_seconds", "From the writing of an event to its reading for those who subscribed."
+)
 
 _RETRY_SECONDS: Final = 1.0
 
@@ -92,6 +98,8 @@ class Feed:
                 groups = tuple(self._groups.values())
                 for group in groups:
                     group.offer(page)
+            if page.lag is not None:
+                EVENT_LAG.observe(page.lag.total_seconds())
             if page.has_more:
                 await asyncio.gather(*(group.shown() for group in groups))
 

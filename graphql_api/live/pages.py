@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from graphql_api.checks.types import Check
 from graphql_api.live.cursors import cursor_of
@@ -31,11 +32,17 @@ class ShownItem:
 
 
 class ShownPage:
-    """What there is to show after one position up to another; whoever has seen it stands at `end`."""
+    """What there is to show after one position up to another; whoever has seen it stands at `end`.
 
-    def __init__(self, items: Collection[ShownItem], end: Position, *, has_more: bool) -> None:
+    `lag` is how long ago the oldest of its events was written, None without any.
+    """
+
+    def __init__(
+        self, items: Collection[ShownItem], end: Position, *, has_more: bool, lag: timedelta | None = None
+    ) -> None:
         self.end = end
         self.has_more = has_more
+        self.lag = lag
         self._all: dict[ItemKind, list[ShownItem]] = {kind: [] for kind in ItemKind}
         self._by_check: dict[tuple[ItemKind, int], list[ShownItem]] = {}
         for item in items:
@@ -68,7 +75,7 @@ async def read_shown_page(
     async with read_transaction(organization_id) as connection:
         page = await read_page(connection, organization_id, after, kinds, until=until, interest=interest_of(selections))
         checks = await _read_checks(connection, page.items)
-    return ShownPage(_show(organization_id, page.items, checks), page.end, has_more=page.has_more)
+    return ShownPage(_show(organization_id, page.items, checks), page.end, has_more=page.has_more, lag=page.lag)
 
 
 async def _read_checks(connection: Connection, items: Collection[Item]) -> dict[int, Check]:

@@ -56,7 +56,8 @@ def bounded(answer: Answer) -> Answer:
     """Answer one client, whatever it does, and let it go."""
 
     async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        # Cancelled at the end of the program: asyncio's streams would show a traceback.
+        with suppress(OSError, TimeoutError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
             async with asyncio.timeout(REQUEST_SECONDS):
                 await answer(reader, writer)
                 await writer.drain()

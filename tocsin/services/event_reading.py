@@ -6,6 +6,7 @@ took away are left out; their places stay, so the others keep their positions.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -68,11 +69,15 @@ class Interest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The items after one position up to another, in order; whoever read them stands at `end`."""
+    """The items after one position up to another, in order; whoever read them stands at `end`.
+
+    `lag` is how long ago the oldest of their events was written, None without any.
+    """
 
     items: list[Item]
     end: Position
     has_more: bool
+    lag: timedelta | None = None
 
 
 _NEWEST = "SELECT number FROM event_counters WHERE organization_id = $1"
@@ -80,13 +85,14 @@ _OLDEST = "SELECT min(number) FROM events WHERE organization_id = $1"
 _KEPT = "SELECT true FROM events WHERE organization_id = $1 AND number = $2"
 _EVENTS: Final = f"""
 SELECT number, cardinality(result_check_ids) AS results, result_check_ids, result_slots, result_location_ids,
-       status_change_ids, incident_event_ids
+       status_change_ids, incident_event_ids, clock_timestamp() - at AS lag
 FROM (SELECT *, sum(cardinality(result_check_ids)) OVER (ORDER BY number) - cardinality(result_check_ids) AS before
       FROM events WHERE organization_id = $1 AND number BETWEEN $2 AND $3 ORDER BY number LIMIT {_PAGE_EVENTS}) e
 WHERE before < {_PAGE_RESULTS} ORDER BY number
 """  # noqa: S608 - its numbers are constants
 _CHANGES = """
-SELECT number, cardinality(result_check_ids) AS results, status_change_ids, incident_event_ids
+SELECT number, cardinality(result_check_ids) AS results, status_change_ids, incident_event_ids,
+       clock_timestamp() - at AS lag
 FROM events WHERE organization_id = $1 AND number BETWEEN $2 AND $3
      AND (cardinality(status_change_ids) > 0 OR cardinality(incident_event_ids) > 0) ORDER BY number
 """
@@ -149,7 +155,8 @@ async def read_page(
     items: list[Item] = []
     for kind in kinds:
         items += await _read_items(connection, kind, [place for place in places if place.kind is kind], interest)
-    return Page(sorted(items, key=attrgetter("position")), end, has_more=end < last)
+    lag = max((event["lag"] for event in events), default=None)
+    return Page(sorted(items, key=attrgetter("position")), end, has_more=end < last, lag=lag)
 
 
 async def _read_events(
