@@ -107,7 +107,7 @@ class BatchRunner:
         for task in self._batches:
             task.cancel()
         begun = [batch.lease.batch_id for batch in self._held if batch.unbegun == 0]
-        await survive(asyncio.wait_for(self.hand_back(begun), _HAND_BACK_SECONDS), "batches_not_handed_back")
+        await survive(self.hand_back(begun), "batches_not_handed_back")
         if self._probes:
             await asyncio.wait(self._probes, timeout=seconds)
         for task in self._probes:
@@ -115,7 +115,7 @@ class BatchRunner:
 
     async def hand_back(self, keep: Collection[int] = ()) -> None:
         """Give up all leases, but those of the batches to keep."""
-        async with lent(self._pool) as connection:
+        async with lent(self._pool, _HAND_BACK_SECONDS) as connection:
             await hand_back(connection, self._holder, keep)
 
     @property

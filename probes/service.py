@@ -49,10 +49,10 @@ async def run_until(stopped: asyncio.Event, *parts: Coroutine[Any, Any, None]) -
 
 
 async def cancel(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel the tasks and wait for their end."""
+    """Cancel the tasks and wait for their end, which a database that does not answer may delay: then not for long."""
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def _open_pool_when_ready(stopped: asyncio.Event, database_url: str) -> Po
 @asynccontextmanager
 async def lent(pool: Pool, seconds: float = 10.0) -> AsyncIterator[Connection]:
     """A connection of the pool, cut when it is used for longer than that."""
-    async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
+    async with pool.acquire(timeout=min(seconds, _CONNECT_SECONDS)) as connection:
         with cut_after(seconds, connection):
             yield connection
 

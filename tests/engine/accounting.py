@@ -15,6 +15,10 @@ from tocsin.models.codes import OUTCOMES, reason_of
 from tocsin.services.courses import read_courses
 
 _IDS = "SELECT id FROM checks WHERE deleted_at IS NULL ORDER BY id"
+_FOLDED = """
+SELECT s.check_id, s.folded_through FROM check_states s JOIN checks c ON c.id = s.check_id
+WHERE c.deleted_at IS NULL AND NOT c.paused
+"""
 _RESULTS = """
 SELECT check_id, slot, started_at, outcome, reason, revision, message FROM results
 WHERE slot > $1 AND slot <= $2 ORDER BY check_id, slot
@@ -23,7 +27,10 @@ WHERE slot > $1 AND slot <= $2 ORDER BY check_id, slot
 
 @dataclass
 class Account:
-    """Every slot that was due in a window, by how it ended. `strays` were probed and not due."""
+    """Every slot that was due in a window, by how it ended.
+
+    `strays` were probed and not due; `unfolded` are the checks whose state has not come to their last due slot.
+    """
 
     due: int = 0
     probed: int = 0
@@ -31,6 +38,7 @@ class Account:
     in_gaps: int = 0
     silent: list[tuple[int, datetime]] = field(default_factory=list)
     strays: list[tuple[int, datetime]] = field(default_factory=list)
+    unfolded: list[int] = field(default_factory=list)
     lateness: list[float] = field(default_factory=list)  # seconds, in order
 
     @property
@@ -45,7 +53,7 @@ class Account:
         late = f"lateness p50 {self.percentile(0.5):.3f} p99 {self.percentile(0.99):.3f} max {self.max_lateness:.3f} s"
         return (
             f"{self.due} due, {self.probed} probed, {dict(self.missed)} missed, {self.in_gaps} in gaps, "
-            f"{len(self.silent)} silent, {len(self.strays)} strays, {late}"
+            f"{len(self.silent)} silent, {len(self.strays)} strays, {len(self.unfolded)} unfolded, {late}"
         )
 
 
@@ -56,9 +64,13 @@ async def account(connection: asyncpg.Connection, since: datetime, until: dateti
     results: defaultdict[int, dict[datetime, asyncpg.Record]] = defaultdict(dict)
     for row in await connection.fetch(_RESULTS, since, until):
         results[row["check_id"]][row["slot"]] = row
+    folded = {row["check_id"]: row["folded_through"] for row in await connection.fetch(_FOLDED)}
     total = Account()
     for check_id, course in courses.items():
-        _account_check(total, check_id, course, results[check_id], (since, until))
+        due = list(slots(course.versions, since, until))
+        if due and check_id in folded and folded[check_id] < due[-1] and not course.gap_around(due[-1]):
+            total.unfolded.append(check_id)
+        _account_check(total, check_id, course, results[check_id], due)
     total.lateness.sort()
     return total
 
@@ -68,9 +80,8 @@ def _account_check(
     check_id: int,
     course: Course,
     results: dict[datetime, asyncpg.Record],
-    window: tuple[datetime, datetime],
+    due: Sequence[datetime],
 ) -> None:
-    due = list(slots(course.versions, *window))
     total.due += len(due)
     for slot in due:
         row = results.pop(slot, None)

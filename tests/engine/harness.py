@@ -188,7 +188,7 @@ class Platform:
             nonlocal total
             async with self.connection() as connection:
                 total = await account(connection, since, until)
-            return not total.silent
+            return not total.silent and not total.unfolded
 
         with suppress(AssertionError):
             await eventually(is_settled, seconds, every_seconds=0.5)

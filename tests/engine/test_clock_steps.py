@@ -101,7 +101,7 @@ async def stand(
     total = await platform.settled(since)
     # Those that were planned before the step, for instants that then had passed an hour ago.
     assert sum(total.missed.values()) < 50 * 3
-    assert total.silent == []
+    assert (total.silent, total.unfolded) == ([], [])
     assert total.due - total.in_gaps > 50 * 5
     assert await platform.ask("SELECT count(*) FROM gaps WHERE reason = 'NOTHING_PLANNED'") == 1
     assert await platform.ask("SELECT count(*) FROM incidents") == 0

@@ -44,6 +44,6 @@ async def test_a_process_frozen_in_mid_transaction_stops_nobody_for_long(
         longest = await platform.ask(_LONGEST_SILENCE)
     assert timedelta(seconds=at_least_seconds) < longest < timedelta(seconds=4)
     total = await platform.settled(since)
-    assert (total.silent, total.missed, total.strays) == ([], {}, [])
+    assert (total.silent, total.unfolded, total.missed, total.strays) == ([], [], {}, [])
     assert total.max_lateness < 4
     assert await platform.problems() == []

@@ -39,7 +39,7 @@ async def test_no_slot_is_silent_and_none_late_while_processes_come_to_harm(
         await come_to_harm()
         await asyncio.sleep(0.5)
     total = await platform.settled(since)
-    assert (total.silent, total.missed, total.strays) == ([], {}, [])
+    assert (total.silent, total.unfolded, total.missed, total.strays) == ([], [], {}, [])
     assert total.max_lateness < 10
     assert await platform.problems() == []
 
@@ -59,7 +59,7 @@ async def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_comes_back
         await freeze_for(frozen, seconds)
         await asyncio.sleep(1)
     total = await platform.settled(since)
-    assert (total.silent, total.missed) == ([], {})
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert await platform.ask("SELECT count(*) FROM incidents") == 0
     assert await platform.ask("SELECT count(*) FROM results WHERE outcome <> 1") == 0
     assert await platform.problems() == []

@@ -31,7 +31,7 @@ async def test_a_sleep_of_two_days_is_caught_up_in_seconds(
     since = await platform.until_probing()
     await eventually(lambda: platform.ask("SELECT count(DISTINCT check_id) = 500 FROM results"), 12)
     total = await platform.settled(since)
-    assert (total.silent, total.missed) == ([], {})
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert await platform.ask("SELECT count(*) FROM gaps WHERE reason = 'NOTHING_PLANNED'") == 1
     assert await platform.ask("SELECT count(*) FROM check_states WHERE status <> 'UP'") == 0
     assert await platform.ask("SELECT count(*) FROM incidents") == 0

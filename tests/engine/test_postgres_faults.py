@@ -39,7 +39,7 @@ async def test_postgres_killed_again_and_again_loses_nothing(
         assert committed <= await stored(platform)
         assert await back_to_normal(platform, await platform.now(), 2) < 15
     total = await platform.settled(since)
-    assert (total.silent, total.missed) == ([], {})
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert await platform.problems() == []
     assert all(process.is_running for process in processes)
 
@@ -58,6 +58,6 @@ async def test_a_frozen_postgres_moves_no_clock_and_misses_no_slot(
     ahead = await platform.ask("SELECT max(at) - clock_timestamp() FROM ticks")
     assert ahead < 2 * SECOND
     total = await platform.settled(since)
-    assert (total.silent, total.missed) == ([], {})
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert await platform.problems() == []
     assert all(process.is_running for process in processes)

@@ -20,7 +20,7 @@ async def test_without_redis_all_goes_on_in_time(platform: Platform, target: tup
     since = await platform.until_probing()
     await asyncio.sleep(5)
     total = await platform.settled(since)
-    assert (total.silent, total.missed) == ([], {})
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert total.probed > 500
     assert total.percentile(0.99) < 0.5
 
@@ -39,7 +39,7 @@ async def test_redis_killed_and_frozen_delays_nothing(platform: Platform, target
     os.kill(platform.servers.valkey.pid, signal.SIGCONT)
     await asyncio.sleep(1)
     total = await platform.settled(since)
-    assert (total.silent, total.missed) == ([], {})
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert total.percentile(0.99) < 0.5
     assert all(process.is_running for process in processes)
 
@@ -89,7 +89,7 @@ async def run_with(platform: Platform, target: tuple[int, type[Target]], harm: H
     await asyncio.sleep(5)
     total = await platform.settled(since)
     harming.cancel()
-    assert (total.silent, total.missed) == ([], {})
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert total.percentile(0.99) < 0.5
     assert await platform.stop() == [0, 0, 0]
     assert answer.answered == await platform.ask("SELECT count(*) FROM results")
