@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
+import asyncpg
 import strawberry
 from strawberry.dataloader import DataLoader
 
@@ -67,7 +68,9 @@ class Context:
         """End the read transaction; the next read opens another one, which sees what was committed meanwhile."""
         async with self._lock:
             self._connection = self._now = None
-            await self._stack.aclose()
+            # Nothing is lost with a transaction that only read.
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                await self._stack.aclose()
         self.checks.clear_all()
         self._uptimes.clear()
         self._latencies.clear()

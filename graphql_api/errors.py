@@ -14,6 +14,7 @@ from graphql_api.problems import InputProblem
 from tocsin.domain import errors
 
 UNAVAILABLE: Final = "UNAVAILABLE"
+INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 _AWAY: Final = (
     OSError,
     TimeoutError,
@@ -94,10 +95,18 @@ def is_away(cause: Exception) -> bool:
 
 def _hide(error: GraphQLError, cause: Exception, request_id: str) -> None:
     """Keep what an exception says from the client: it may tell how the program works, or what others store."""
-    away = is_away(cause)
-    error.message = "The database does not answer; try again soon." if away else "Something went wrong on our side."
-    error.extensions = {"code": UNAVAILABLE if away else "INTERNAL_ERROR", "requestId": request_id}
+    code, error.message = what_is_told(cause)
+    error.extensions = {"code": code, "requestId": request_id}
     log_crash(cause, request_id)
+
+
+def what_is_told(cause: Exception) -> tuple[str, str]:
+    """The code and the message for something that clients cannot help."""
+    if isinstance(cause, asyncpg.DiskFullError):
+        return UNAVAILABLE, "The disk of the database is full; whoever runs it must make room."
+    if is_away(cause):
+        return UNAVAILABLE, "The database does not answer; try again soon."
+    return INTERNAL_ERROR, "Something went wrong on our side."
 
 
 def log_crash(cause: Exception, request_id: str) -> None:

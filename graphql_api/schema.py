@@ -13,6 +13,7 @@ from graphql_api.checks.mutations import CheckMutations
 from graphql_api.checks.queries import CheckQueries
 from graphql_api.documents import Documents
 from graphql_api.errors import give_code
+from graphql_api.execution import Executor
 from graphql_api.incidents.mutations import IncidentMutations
 from graphql_api.incidents.queries import IncidentQueries
 from graphql_api.live.subscriptions import Subscription
@@ -45,6 +46,7 @@ schema: Final = Schema(
     mutation=Mutation,
     subscription=Subscription,
     extensions=[Documents],
+    execution_context_class=Executor,
     config=StrawberryConfig(disable_field_suggestions=True),
 )
 

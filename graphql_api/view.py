@@ -9,14 +9,14 @@ from typing import Any, Final
 import orjson
 import structlog
 from cross_web import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.http.base import BaseRequestProtocol
 
 from graphql_api.context import Context, Hints
-from graphql_api.errors import UNAVAILABLE, is_away, log_crash
+from graphql_api.errors import UNAVAILABLE, log_crash, what_is_told
 from graphql_api.limits import MAXIMUM_BODY_BYTES
 from graphql_api.rate_limit import RateLimiter
 from graphql_api.schema import schema
@@ -80,6 +80,8 @@ class GraphQLView(GraphQL[Context, None]):
             return _refusal(refusal)
         except HTTPException as exc:
             return _refusal(_translated(exc))
+        except ClientDisconnect:
+            return _refusal(RefusedRequestError(400, "BAD_REQUEST", "The body ended too early."))
         except Exception as exc:
             log_crash(exc, request_id)
             return _refusal(_crash(exc))
@@ -161,9 +163,8 @@ def _translated(exc: HTTPException) -> RefusedRequestError:
 
 
 def _crash(exc: Exception) -> RefusedRequestError:
-    if is_away(exc):
-        return RefusedRequestError(503, UNAVAILABLE, "The database does not answer; try again soon.")
-    return RefusedRequestError(500, "INTERNAL_ERROR", "Something went wrong on our side.")
+    code, message = what_is_told(exc)
+    return RefusedRequestError(503 if code == UNAVAILABLE else 500, code, message)
 
 
 def _refusal(refusal: RefusedRequestError) -> Response:

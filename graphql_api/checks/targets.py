@@ -1,6 +1,6 @@
 """The GraphQL types of targets, made from the domain's models: a kind of check is described once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, reduce
@@ -104,28 +104,46 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def shown_target(kind: str, stored: Mapping[str, Any], principal: Principal) -> Target:
     """The output type of a stored target. What may be a secret is masked for tokens that only read."""
-    conceal = principal.permission is TokenPermission.READ_ONLY
-    return _shown(KINDS[kind], stored, conceal=conceal)
+    return _shows(KINDS[kind], conceal=principal.permission is TokenPermission.READ_ONLY)(stored)
 
 
-def _shown(model: type[BaseModel], stored: Mapping[str, Any], *, conceal: bool) -> Any:  # noqa: ANN401 - made above
-    values = {}
-    for name, info in model.model_fields.items():
-        value = stored.get(name, info.default)
-        concealed = conceal and value is not None and (model.__name__, name) in _CONCEALED
-        values[name] = _MASK if concealed else _shown_value(info.annotation, value, conceal=conceal)
-    return _graphql_type(model, is_input=False)(**values)
+@cache
+def _shows(model: type[BaseModel], *, conceal: bool) -> Callable[[Mapping[str, Any]], Any]:
+    """Make the function that turns stored fields into the output type."""
+    graphql_type = _graphql_type(model, is_input=False)
+    shows = [
+        (name, info.default, _shows_field(model, name, info.annotation, conceal=conceal))
+        for name, info in model.model_fields.items()
+    ]
+
+    def show(stored: Mapping[str, Any]) -> Any:  # noqa: ANN401 - made above
+        return graphql_type(**{name: shown(stored.get(name, default)) for name, default, shown in shows})
+
+    return show
 
 
-def _shown_value(annotation: Any, value: Any, *, conceal: bool) -> Any:  # noqa: ANN401 - JSON
+def _shows_field(
+    model: type[BaseModel],
+    name: str,
+    annotation: Any,  # noqa: ANN401 - types of types
+    *,
+    conceal: bool,
+) -> Callable[[Any], Any]:
+    if conceal and (model.__name__, name) in _CONCEALED:
+        return lambda value: None if value is None else _MASK
+    return _shows_value(annotation, conceal=conceal)
+
+
+def _shows_value(annotation: Any, *, conceal: bool) -> Callable[[Any], Any]:  # noqa: ANN401 - as above
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _shown_value(arguments[0], value, conceal=conceal)
+        return _shows_value(arguments[0], conceal=conceal)
+    if origin in (Union, UnionType):
+        inner = _shows_value(next(a for a in arguments if a is not NoneType), conceal=conceal)
+        return lambda value: None if value is None else inner(value)
     if origin is tuple:
-        return [_shown_value(arguments[0], item, conceal=conceal) for item in value]
-    if origin in (Union, UnionType) and value is not None:
-        inner = next(argument for argument in arguments if argument is not NoneType)
-        return _shown_value(inner, value, conceal=conceal)
+        item = _shows_value(arguments[0], conceal=conceal)
+        return lambda values: [item(value) for value in values]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _shown(annotation, value, conceal=conceal)
-    return annotation(value) if isinstance(annotation, type) and issubclass(annotation, Enum) else value
+        return _shows(annotation, conceal=conceal)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Enum) else lambda value: value
