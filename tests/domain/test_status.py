@@ -15,6 +15,7 @@ from tocsin.domain.status import (
     Status,
     StatusChanged,
     Thresholds,
+    confirmed_status,
     observe,
 )
 
@@ -247,3 +248,13 @@ def test_a_check_begun_anew_knows_nothing_of_the_run_before() -> None:
     begun_anew = CheckState(since=START + 3 * MINUTE)
     assert Trace(begun_anew, minute=3).fold("FF").shown == "PENDING PENDING"
     assert Trace(begun_anew, minute=3).fold("FFF").incidents == ["opened at 4, by 6"]
+
+
+@pytest.mark.parametrize("decided", [Status.PENDING, Status.UP, Status.DEGRADED, Status.DOWN])
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_slot_leaves_a_state_at_rest_as_it_is_exactly_if_it_confirms_its_status(
+    decided: Status, outcome: Outcome
+) -> None:
+    state = CheckState(since=START, decided=decided)
+    unchanged = observe(state, SlotResult(START + MINUTE, outcome), DEFAULTS) == (state, ())
+    assert unchanged == (confirmed_status(outcome) is decided)

@@ -113,6 +113,14 @@ def _verdict(result: SlotResult) -> Status:
 _VERDICTS = {Outcome.SUCCESS: Status.UP, Outcome.DEGRADED: Status.DEGRADED, Outcome.FAILURE: Status.DOWN}
 
 
+def confirmed_status(outcome: Outcome) -> Status | None:
+    """The status that a slot of this outcome leaves as it is, when it is decided and shown and no run is counted.
+
+    None for an outcome that decides nothing. With one of UNDECIDED_REASONS, no outcome confirms anything.
+    """
+    return _VERDICTS.get(outcome)
+
+
 def _contradicts(decided: Status, result: SlotResult) -> bool:
     return (decided is Status.DOWN) != (result.outcome is Outcome.FAILURE)
 

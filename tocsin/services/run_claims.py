@@ -6,7 +6,7 @@ from datetime import timedelta
 from tocsin.database import Connection
 from tocsin.domain.observations import Observation
 from tocsin.services.leases import Definition
-from tocsin.services.recording import observation_row
+from tocsin.services.result_rows import instant_of, observation_row
 
 # Whoever asked has given up by then.
 _GIVE_UP_AFTER = timedelta(seconds=30)
@@ -42,12 +42,12 @@ async def claim_run(connection: Connection, run_id: int | None = None) -> Claime
     return ClaimedRun(row["id"], Definition(row["kind"], row["target"], timeout))
 
 
-_FINISH = """
-UPDATE runs SET finished_at = clock_timestamp(), started_at = $2, duration_us = $3, outcome = $4, reason = $5,
-    status_code = $6, resolve_us = $7, connect_us = $8, tls_us = $9, processing_us = $10, transfer_us = $11,
-    certificate_expires_at = $12, address = $13::text::inet, message = $14
+_FINISH = f"""
+UPDATE runs SET finished_at = clock_timestamp(), started_at = {instant_of("$2::bigint")}, duration_us = $3,
+    outcome = $4, reason = $5, status_code = $6, resolve_us = $7, connect_us = $8, tls_us = $9, processing_us = $10,
+    transfer_us = $11, certificate_expires_at = {instant_of("$12::bigint")}, address = $13::text::inet, message = $14
 WHERE id = $1 AND finished_at IS NULL
-"""
+"""  # noqa: S608
 
 
 async def finish_run(connection: Connection, run_id: int, observation: Observation) -> None:
