@@ -1,0 +1,98 @@
+"""A whole installation to measure: servers, one organization with many checks, and the engine's processes."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+
+from benchmarks.costs import CpuClock, cpu_of_family, parent
+from tocsin.database import Connection
+from tocsin.embedded import EmbeddedServers, embedded_servers
+from tocsin.migrate import migrate
+from tocsin.services.partitions import ensure_partitions
+
+ORGANIZATION = 1
+SITE = 1
+
+_ORGANIZATION = """
+INSERT INTO organizations (id, name) VALUES (1, 'benchmark');
+INSERT INTO event_counters (organization_id) VALUES (1);
+INSERT INTO sites (id, organization_id, name) VALUES (1, 1, 'site');
+"""
+_CHECKS = """
+INSERT INTO checks (id, organization_id, site_id, name, kind, target, interval_seconds, timeout_ms, failure_threshold,
+                    success_threshold)
+SELECT i, 1, 1, 'check ' || i, 'http', jsonb_build_object('url', $3 || '/' || i), $2, 5000, 3, 2
+FROM generate_series(1, $1::int) i
+"""
+_VERSIONS = """
+INSERT INTO check_versions (check_id, revision, organization_id, valid_from, kind, target, interval_ms, timeout_ms,
+                            failure_threshold, success_threshold, paused)
+SELECT id, 1, 1, $1, kind, target, interval_seconds * 1000, timeout_ms, failure_threshold, success_threshold, false
+FROM checks
+"""
+_STATES = """
+INSERT INTO check_states (check_id, location_id, organization_id, folded_through, status, since, decided)
+SELECT id, 1, 1, $1, 'PENDING', $1, 'PENDING' FROM checks
+"""
+
+
+@contextmanager
+def running_servers() -> Iterator[EmbeddedServers]:
+    """Servers as an installation has them, synced to disk, on data that is thrown away."""
+    with TemporaryDirectory() as folder:
+        # The servers' own account must be able to enter it, or their data would be kept elsewhere.
+        Path(folder).chmod(0o755)
+        with embedded_servers(Path(folder)) as servers:
+            yield servers
+
+
+@asynccontextmanager
+async def installed(servers: EmbeddedServers) -> AsyncIterator[Connection]:
+    """Migrate, make an organization with a site, and yield a connection of the owner."""
+    await migrate(servers.database_url)
+    connection: Connection = await asyncpg.connect(servers.database_url)
+    try:
+        await connection.execute(_ORGANIZATION)
+        await ensure_partitions(connection, datetime.now(UTC))
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def make_checks(
+    connection: Connection, count: int, interval_seconds: int, url: str, since: datetime | None = None
+) -> None:
+    """Make checks with the ids 1 to `count` and targets of their own, due from an instant on."""
+    since = since or datetime.now(UTC)
+    await connection.execute(_CHECKS, count, interval_seconds, url)
+    await connection.execute(_VERSIONS, since)
+    await connection.execute(_STATES, since)
+    await connection.execute("ANALYZE checks, check_versions, check_states")
+
+
+async def postgres_cpu(connection: Connection) -> CpuClock:
+    """The CPU clock of the whole server, of all its processes."""
+    postmaster = parent(await connection.fetchval("SELECT pg_backend_pid()"))
+    assert postmaster is not None
+    return cpu_of_family(postmaster)
+
+
+@asynccontextmanager
+async def running(module: str, servers: EmbeddedServers) -> AsyncIterator[int]:
+    """Run one of the engine's processes, yield its id, and let it end as it would in an installation."""
+    environment = {**os.environ, "TOCSIN_DATABASE_URL": servers.database_url, "TOCSIN_REDIS_URL": servers.redis_url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 30)
