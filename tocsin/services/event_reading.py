@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -20,6 +20,7 @@ _PAGE_EVENTS: Final = 200
 _PAGE_RESULTS: Final = 1000
 # Without results a page looks at this many events, most of which say nothing of interest.
 _PAGE_EVENTS_SEARCHED: Final = 5000
+_LARGEST: Final = 2**63 - 1
 
 
 class CursorExpiredError(Exception):
@@ -147,35 +148,57 @@ async def read_page(
 
     Raises CursorExpiredError when some of them were dropped.
     """
-    last = until or await newest_position(connection, organization_id)
-    if after >= last:
+    if until is not None and after >= until:
         return Page([], after, has_more=False)
-    events, end = await _read_events(connection, organization_id, after, last, kinds)
+    read = _read_every_event if ItemKind.RESULT in kinds else _search_events
+    events, end, has_more = await read(connection, organization_id, after, until)
     places = [place for event in events for place in _places(event, kinds) if after < place.position <= end]
     items: list[Item] = []
     for kind in kinds:
         items += await _read_items(connection, kind, [place for place in places if place.kind is kind], interest)
     lag = max((event["lag"] for event in events), default=None)
-    return Page(sorted(items, key=attrgetter("position")), end, has_more=end < last, lag=lag)
+    return Page(sorted(items, key=attrgetter("position")), end, has_more, lag=lag)
 
 
-async def _read_events(
-    connection: Connection, organization_id: int, after: Position, last: Position, kinds: Collection[ItemKind]
-) -> tuple[list[asyncpg.Record], Position]:
-    """Some events after a position, and where they end."""
-    last_number = last.number if last.item >= 0 else last.number - 1
-    if ItemKind.RESULT in kinds:
-        events = await connection.fetch(_EVENTS, organization_id, after.number, last_number)
-        if not events or events[0]["number"] != after.number:
-            raise CursorExpiredError
-        return events, min(start_of(events[-1]["number"] + 1), last)
-    last_number = min(last_number, after.number + _PAGE_EVENTS_SEARCHED)
+_Events: TypeAlias = tuple[list[asyncpg.Record], Position, bool]
+"""Some events after a position, where they end, and whether there are more."""
+
+
+async def _read_every_event(
+    connection: Connection, organization_id: int, after: Position, until: Position | None
+) -> _Events:
+    last_number = _LARGEST if until is None else _last_number(until)
+    events = await connection.fetch(_EVENTS, organization_id, after.number, last_number)
+    if not events and until is None:
+        return [], after, False
+    if not events or events[0]["number"] != after.number:
+        raise CursorExpiredError
+    end = start_of(events[-1]["number"] + 1)
+    if until is not None:
+        return events, min(end, until), end < until
+    is_full = len(events) == _PAGE_EVENTS or sum(event["results"] for event in events) >= _PAGE_RESULTS
+    return events, end, is_full
+
+
+async def _search_events(
+    connection: Connection, organization_id: int, after: Position, until: Position | None
+) -> _Events:
+    last = until or await newest_position(connection, organization_id)
+    if after >= last:
+        return [], after, False
+    last_number = min(_last_number(last), after.number + _PAGE_EVENTS_SEARCHED)
     events = await connection.fetch(_CHANGES, organization_id, after.number, last_number)
     # Asked afterwards, so that nothing was dropped while the events were read.
     oldest = await connection.fetchval(_OLDEST, organization_id)
     if oldest is None or oldest > after.number:
         raise CursorExpiredError
-    return events, min(start_of(last_number + 1), last)
+    end = min(start_of(last_number + 1), last)
+    return events, end, end < last
+
+
+def _last_number(until: Position) -> int:
+    """The last event of which anything comes before or at a position."""
+    return until.number if until.item >= 0 else until.number - 1
 
 
 class _Place(NamedTuple):
