@@ -131,7 +131,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if name == "__typename":
             return lambda _: parent_type.name
         definition = parent_type.fields.get(name)
-        if definition is None or definition.args:
+        if definition is None or definition.args or _DEFINITION not in definition.extensions:
             raise NotPlainError
         resolve = self._resolve(definition)
         complete = self._complete(definition.type, details)

@@ -138,6 +138,7 @@ QUERIES = {
     "null in a list that may hold it": "{ maybeOwners { name present slow } }",
     "errors below": "{ maybeOwners { name neighbour { name odd } } }",
     "nothing": "{ owners { neighbour { } } }",
+    "introspection": '{ __type(name: "Owner") { fields { name type { kind name ofType { name } } } } }',
 }
 
 

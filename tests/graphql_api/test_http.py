@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from graphql import build_client_schema, get_introspection_query
 
 from graphql_api.limits import MAXIMUM_BODY_BYTES
 from tocsin.services import accounts, check_rows
@@ -61,6 +62,11 @@ async def test_misspelt_fields_bring_no_suggestions(client: Any) -> None:
         error = await client.error(f"{{ {query} }}")
         assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
         assert "Did you mean" not in error["message"]
+
+
+async def test_tools_may_introspect(client: Any) -> None:
+    schema = build_client_schema((await client.send(get_introspection_query()))["data"])
+    assert schema.get_type("Check")
 
 
 async def test_misspelt_variables_bring_no_suggestions(client: Any) -> None:
