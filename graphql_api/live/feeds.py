@@ -6,8 +6,8 @@ from typing import Final
 
 from prometheus_client import Histogram
 
-from graphql_api.errors import log_crash
 from graphql_api.live.cursors import cursor_expired
+from graphql_api.live.failures import RETRY_SECONDS, note_failure
 from graphql_api.live.groups import Group, Subscriber
 from graphql_api.live.pages import ShownPage, read_shown_page
 from tocsin.database import read_transaction
@@ -16,8 +16,6 @@ from tocsin.services.event_reading import CursorExpiredError, Position, newest_p
 EVENT_LAG: Final = Histogram(
     "tocsin_api_event_lag_seconds", "From the writing of an event to its reading for those who subscribed."
 )
-
-_RETRY_SECONDS: Final = 1.0
 
 
 class Feed:
@@ -82,8 +80,8 @@ class Feed:
             except CursorExpiredError:
                 self._restart()
             except Exception as exc:  # whatever it is, it is tried again: no failure may leave out an event
-                log_crash(exc, "live")
-                await asyncio.sleep(_RETRY_SECONDS)
+                note_failure(exc)
+                await asyncio.sleep(RETRY_SECONDS)
                 self.wake()
 
     async def _read_news(self) -> None:

@@ -7,17 +7,15 @@ from typing import Final, Protocol
 
 from graphql import GraphQLError
 
-from graphql_api.errors import log_crash
 from graphql_api.live.batches import Batch
 from graphql_api.live.cursors import cursor_expired
 from graphql_api.live.execution import SLICE, Execution
+from graphql_api.live.failures import RETRY_SECONDS, note_failure
 from graphql_api.live.pages import Selection, ShownItem, ShownPage, read_shown_page
 from tocsin.services.event_reading import CursorExpiredError, Position
 
 # A subscription that is executed slower than its events come is ended before their rows fill the memory.
 _WAITING_ITEMS: Final = 20_000
-_RETRY_SECONDS: Final = 1.0
-_NO_REQUEST: Final = "live"
 
 
 class Subscriber(Protocol):
@@ -115,7 +113,7 @@ class Group:
                 page = self._pages.popleft()
                 await self._show(page)
         except Exception as exc:  # whatever it is, the subscribers must learn that they miss something
-            log_crash(exc, _NO_REQUEST)
+            note_failure(exc)
             self.fail(_crashed())
         finally:
             self._work = None
@@ -156,7 +154,7 @@ class Group:
         except CursorExpiredError:
             error = cursor_expired()
         except Exception as exc:  # as for the others
-            log_crash(exc, _NO_REQUEST)
+            note_failure(exc)
             error = _crashed()
         # Nothing was awaited since the positions were found equal.
         del self._replaying[subscriber]
@@ -174,8 +172,8 @@ class Group:
             except CursorExpiredError:
                 raise
             except Exception as exc:  # no failure may leave out an event
-                log_crash(exc, _NO_REQUEST)
-            await asyncio.sleep(_RETRY_SECONDS)
+                note_failure(exc)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 def _slices(items: Sequence[ShownItem]) -> Iterator[Sequence[ShownItem]]:

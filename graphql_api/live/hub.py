@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import orjson
 import strawberry
+import structlog
 
 from graphql_api.context import Context
-from graphql_api.errors import log_crash
+from graphql_api.errors import is_away
 from graphql_api.live.execution import Execution
+from graphql_api.live.failures import RETRY_SECONDS, note_failure
 from graphql_api.live.feeds import Feed, Membership
 from graphql_api.live.groups import Group, Subscriber
 from graphql_api.live.subscriptions import Watch
@@ -24,6 +26,8 @@ from tocsin.services.event_reading import Position, newest_positions
 _LOOK_SECONDS: Final = 1.0
 # Replays leave most of the connections to the database to others.
 _REPLAYS_AT_ONCE: Final = 3
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Hub:
         self._doorbell = doorbell
         self._make_context = make_context
         self._feeds: dict[int, Feed] = {}
+        self._away = False
         self._replays = asyncio.Semaphore(_REPLAYS_AT_ONCE)
 
     async def run(self) -> None:
@@ -75,6 +80,14 @@ class Hub:
         return self._feeds.setdefault(organization_id, Feed(organization_id))
 
     async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except Exception as exc:  # the doorbell survives what can be foreseen
+                note_failure(exc)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen_once(self) -> None:
         async with aclosing(self._doorbell.listen()) as rung:
             async for organization_ids in rung:
                 for organization_id in organization_ids:
@@ -87,7 +100,18 @@ class Hub:
             try:
                 await self._look_at_numbers()
             except Exception as exc:  # the next look may do better
-                log_crash(exc, "live")
+                note_failure(exc)
+                self._tell(away=is_away(exc))
+            else:
+                self._tell(away=False)
+
+    def _tell(self, *, away: bool) -> None:
+        """Say once that subscribers wait for the database, and once that they need not any more."""
+        if away and not self._away:
+            _logger.warning("live_updates_wait", consequence="nothing is lost; they go on when the database answers")
+        elif self._away and not away:
+            _logger.info("live_updates_go_on")
+        self._away = away
 
     async def _look_at_numbers(self) -> None:
         followed = [feed.organization_id for feed in self._feeds.values() if feed.is_followed]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from graphql_api.errors import is_away, log_crash
+from graphql_api.live.failures import note_failure
 from graphql_api.view import Gate, RefusedRequestError
 from tocsin.services.accounts import Authenticator
 
@@ -44,5 +44,4 @@ class Sessions:
             for end in tuple(self._endings.get(authorization, ())):
                 end()
         except Exception as exc:  # nobody can tell now: the next look may
-            if not is_away(exc):
-                log_crash(exc, "live")
+            note_failure(exc)

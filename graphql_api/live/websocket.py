@@ -10,10 +10,11 @@ import orjson
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
-from graphql_api.errors import is_away, limit_exceeded, log_crash
+from graphql_api.errors import limit_exceeded
 from graphql_api.live.batches import frame
 from graphql_api.live.entry import Entry
 from graphql_api.live.execution import format_errors
+from graphql_api.live.failures import note_failure
 from graphql_api.live.hub import Request
 from graphql_api.live.operation import Operation
 from graphql_api.live.origins import may_connect
@@ -141,8 +142,7 @@ class Socket:
             self.send({"type": "connection_ack", "payload": {"cursor": cursor}})
 
     def _fail_init(self, cause: Exception) -> None:
-        if not is_away(cause):
-            log_crash(cause, "live")
+        note_failure(cause)
         self.end(TRY_AGAIN_LATER, "The database does not answer; try again soon.")
 
     def _subscribe(self, operation_id: str, payload: dict[str, Any]) -> None:
