@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection, Coroutine, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -39,6 +39,8 @@ from tocsin.services.run_claims import claim_run, finish_run
 # How often the ledger is looked into, whether hints come or not.
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 1.0
+# How many batches are taken from the ledger at a time.
+_MOST_BATCHES = 4
 # Parsed targets are kept, up to this many; a revision never changes.
 _MOST_TARGETS = 50_000
 _UNREADABLE = "this worker's version does not know such a target"
@@ -133,12 +135,17 @@ class BatchRunner:
         async with lent(self._pool) as connection:
             now = await self._clock.read(connection)
             self._watermark = await watermark(connection, self._watermark)
-            leases = []
-            if self._free > 0:
-                leases = await claim_batches(connection, self._holder, self._watermark, now, most=4)
+        # Few at a time leave something to others; a backlog is taken without a pause.
+        while self._free > 0 and await self._take_some(now) == _MOST_BATCHES:
+            pass
+        await self._take_run(None)
+
+    async def _take_some(self, now: datetime) -> int:
+        async with lent(self._pool) as connection:
+            leases = await claim_batches(connection, self._holder, self._watermark, now, _MOST_BATCHES)
         for lease in leases:
             await self._start(lease)
-        await self._take_run(None)
+        return len(leases)
 
     async def _heartbeat(self) -> None:
         self._held = {batch for batch in self._held if batch.unrecorded > 0}

@@ -42,6 +42,7 @@ async def test_black_holed_targets_delay_no_other(
     assert await platform.ask(outcomes, holes) == [3]
 
 
+@pytest.mark.soak
 async def test_a_worker_that_is_full_leaves_its_share_to_others(
     platform: Platform, target: tuple[int, type[Target]]
 ) -> None:

@@ -29,7 +29,9 @@ async def is_stopped(process: subprocess.Popen[bytes]) -> bool:
     return state_of(process.pid)[0] == "T"
 
 
-@pytest.mark.parametrize(("work", "at_least_seconds"), [("record", 1.5), ("plan", 0.0)])
+@pytest.mark.parametrize(
+    ("work", "at_least_seconds"), [("record", 1.5), pytest.param("plan", 0.0, marks=pytest.mark.soak)]
+)
 async def test_a_process_frozen_in_mid_transaction_stops_nobody_for_long(
     work: str, at_least_seconds: float, platform: Platform, target: tuple[int, type[Target]]
 ) -> None:

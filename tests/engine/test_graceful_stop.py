@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.engine.harness import Platform, Target
 
 
@@ -40,6 +42,7 @@ async def test_processes_stop_while_they_wait_for_the_database(platform: Platfor
     assert await platform.stop() == [0, 0]
 
 
+@pytest.mark.soak
 async def test_processes_stop_while_the_database_is_frozen(platform: Platform) -> None:
     platform.scheduler(), platform.worker()
     await asyncio.sleep(3)

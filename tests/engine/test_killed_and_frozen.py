@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from tests.engine.harness import EngineProcess, Platform, Target
 
 
@@ -25,7 +27,9 @@ async def freeze_for(process: EngineProcess, seconds: float) -> None:
 async def test_no_slot_is_silent_and_none_late_while_processes_come_to_harm(
     platform: Platform, target: tuple[int, type[Target]]
 ) -> None:
-    port, _ = target
+    port, answer = target
+    # So that probes are under way whenever a process comes to harm.
+    answer.delay_seconds = 0.2
     await platform.make_checks(100, 2, port)
     (one, two), (first, second) = await start_two_of_each(platform)
     since = await platform.until_probing()
@@ -41,14 +45,15 @@ async def test_no_slot_is_silent_and_none_late_while_processes_come_to_harm(
     total = await platform.settled(since)
     assert (total.silent, total.unfolded, total.missed, total.strays) == ([], [], {}, [])
     assert total.max_lateness < 10
+    assert await platform.ask("SELECT count(*) FROM results WHERE outcome <> 1") == 0
     assert await platform.problems() == []
 
 
+@pytest.mark.soak
 async def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_comes_back(
     platform: Platform, target: tuple[int, type[Target]]
 ) -> None:
     port, answer = target
-    # So that probes are under way whenever it freezes.
     answer.delay_seconds = 0.2
     await platform.make_checks(50, 1, port, timeout_ms=500)
     platform.scheduler()

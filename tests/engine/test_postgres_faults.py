@@ -3,6 +3,8 @@
 import asyncio
 from datetime import datetime, timedelta
 
+import pytest
+
 from tests.engine.harness import Platform, Target, eventually
 
 SECOND = timedelta(seconds=1)
@@ -44,6 +46,7 @@ async def test_postgres_killed_again_and_again_loses_nothing(
     assert all(process.is_running for process in processes)
 
 
+@pytest.mark.soak
 async def test_a_frozen_postgres_moves_no_clock_and_misses_no_slot(
     platform: Platform, target: tuple[int, type[Target]]
 ) -> None:

@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 
+import pytest
 import redis.asyncio
 
 from tests.engine.harness import Platform, Target
@@ -25,6 +26,7 @@ async def test_without_redis_all_goes_on_in_time(platform: Platform, target: tup
     assert total.percentile(0.99) < 0.5
 
 
+@pytest.mark.soak
 async def test_redis_killed_and_frozen_delays_nothing(platform: Platform, target: tuple[int, type[Target]]) -> None:
     port, _ = target
     await platform.make_checks(300, 2, port)
@@ -76,6 +78,7 @@ async def test_hints_that_come_ten_times_or_name_nothing_probe_nothing_twice(
     await run_with(platform, target, hint_wildly)
 
 
+@pytest.mark.soak
 async def test_hints_that_are_lost_leave_nothing_out(platform: Platform, target: tuple[int, type[Target]]) -> None:
     await run_with(platform, target, lose_hints)
 
