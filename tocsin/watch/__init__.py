@@ -1,0 +1,1 @@
+"""`tocsin watch`: the first client. It knows nothing of the platform but its public API."""
