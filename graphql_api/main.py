@@ -10,8 +10,9 @@ import uvicorn
 
 from graphql_api.app import create_app
 from graphql_api.live.wire import UVICORN_OPTIONS
+from tocsin.logs import configure_logging
 from tocsin.settings import Settings
-from tocsin.telemetry import configure_logging, settings_or_exit
+from tocsin.telemetry import settings_or_exit
 
 # How long requests may go on after a stop. Subscriptions never end by themselves: their clients come back and replay.
 DRAIN_SECONDS: Final = 5

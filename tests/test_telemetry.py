@@ -1,6 +1,7 @@
 """What processes say is structured, complete, and without secrets."""
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -11,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.up.platform import free_port
-from tocsin.telemetry import masked
+from tocsin.logs import Sparing, masked
 
 PREAMBLE = """
 import logging, sys, warnings
 import structlog
-from tocsin.telemetry import configure_logging
+from tocsin.logs import configure_logging
 configure_logging("worker", sys.argv[1])
 log = structlog.get_logger("tocsin.test")
 """
@@ -133,3 +134,22 @@ def test_a_taken_port_for_metrics_ends_the_process_with_one_line() -> None:
         done = start(TOCSIN_METRICS_PORT=str(port))
     assert done.returncode == 2
     assert done.stderr.startswith(f"tocsin: TOCSIN_METRICS_PORT {port} cannot be used (Address already in use)")
+
+
+def test_what_a_library_repeats_is_heard_once_a_minute() -> None:
+    now = 0.0
+    sparing = Sparing(lambda: now)
+
+    def heard(name: str) -> bool:
+        return sparing.filter(logging.LogRecord(name, logging.ERROR, "", 0, "Redis is away", (), None))
+
+    assert [heard("dramatiq.worker"), heard("dramatiq.worker"), heard("tocsin.queue")] == [True, False, True]
+    now = 60.0
+    assert heard("dramatiq.worker")
+
+
+def test_a_library_that_is_repetitive_tells_its_exceptions_in_one_line() -> None:
+    source = "try:\n  1 / 0\nexcept ZeroDivisionError:\n  logging.getLogger('dramatiq.worker').exception('broken')"
+    event = events(source)[0]
+    assert event["error"] == "ZeroDivisionError: division by zero"
+    assert "exception" not in event

@@ -43,7 +43,7 @@ def plain_words(exc: Exception) -> str:
     """What a person is told. What is not our own is an error of the database or on the way to it."""
     from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415 - as above
 
-    from tocsin.telemetry import masked  # noqa: PLC0415
+    from tocsin.logs import masked  # noqa: PLC0415
 
     reason = masked(str(exc)) or type(exc).__name__
     if isinstance(exc, OSError) and exc.filename is not None:

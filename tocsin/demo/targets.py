@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from tocsin.telemetry import configure_logging
+from tocsin.logs import configure_logging
 
 ADDRESS: Final = "127.0.0.1"
 SLOW_SECONDS: Final = 1.5

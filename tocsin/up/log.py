@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import orjson
 
 from tocsin.console import console_line
-from tocsin.telemetry import json_line, masked
+from tocsin.logs import json_line, masked
 
 
 class Log:

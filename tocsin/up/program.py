@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,14 +10,16 @@ from typing import Final
 
 from tocsin.demo.lifecycle import Demo
 from tocsin.installation import own_servers, with_servers
+from tocsin.logs import configure_logging
 from tocsin.settings import Servers, Settings, read_settings
-from tocsin.telemetry import MULTIPROCESS_VARIABLE, configure_logging
+from tocsin.telemetry import MULTIPROCESS_VARIABLE
 from tocsin.up.address import require_free
 from tocsin.up.child import Module
 from tocsin.up.log import Log
 from tocsin.up.modules import platform_modules
-from tocsin.up.preparation import prepare
+from tocsin.up.preparation import Prepared, prepare
 from tocsin.up.servers import Installation, opened_installation
+from tocsin.up.shared_metrics import shared_metrics
 from tocsin.up.supervision import Supervisor, set_within
 from tocsin.up.welcome import OwnerToken, wait_until_listening, welcome
 
@@ -86,8 +87,14 @@ async def _run(run: Run) -> None:
         chosen_token=run.settings.bootstrap_token,
         demo=run.options.demo,
     )
+    with shared_metrics(run.options.data_dir) as metrics:
+        await _supervise(run, prepared, {**_child_environment(run, prepared.demo), MULTIPROCESS_VARIABLE: str(metrics)})
+
+
+async def _supervise(run: Run, prepared: Prepared, environment: Mapping[str, str]) -> None:
+    """Keep all processes running until a signal comes."""
     stop, hurry = _signals()
-    supervisor = Supervisor(run.log, _child_environment(run, prepared.demo), run.installation.lock_fd)
+    supervisor = Supervisor(run.log, environment, run.installation.lock_fd)
     supervisor.run([*platform_modules(run.settings), *_demo_modules(prepared.demo)])
     if run.installation.embedded:
         supervisor.watch(run.installation.embedded)
@@ -103,15 +110,8 @@ def _demo_modules(demo: Demo | None) -> list[Module]:
 
 
 def _child_environment(run: Run, demo: Demo | None) -> dict[str, str]:
-    """What every process is told. They share a folder in which each counts, so that one page shows all metrics."""
-    metrics = run.options.data_dir / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir()
-    environment = {
-        **with_servers(run.environment, run.installation.servers),
-        "TOCSIN_LOG_FORMAT": "json",
-        MULTIPROCESS_VARIABLE: str(metrics),
-    }
+    """What every process is told."""
+    environment = {**with_servers(run.environment, run.installation.servers), "TOCSIN_LOG_FORMAT": "json"}
     environment.pop("TOCSIN_BOOTSTRAP_TOKEN", None)
     if demo is not None:
         demo.make_certificates(run.settings.egress.extra_ca_file)
