@@ -162,6 +162,13 @@ class Api:
     def groups(self) -> list[Group]:
         return [group for feed in self.entry.hub._feeds.values() for group in feed._groups.values()]
 
+    async def someone_joins(self) -> None:
+        """Wait until somebody is about to join a feed, or has made a second group."""
+        feeds = self.entry.hub._feeds.values()
+        async with asyncio.timeout(10):
+            while len(self.groups) == 1 and not any(feed._reading._waiters for feed in feeds):  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+
     @property
     def subscribers(self) -> int:
         return sum(len(group._subscribers) for group in self.groups)
@@ -235,11 +242,8 @@ async def run_api(doorbell: Doorbell) -> AsyncIterator[Api]:
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup()
-    serving = asyncio.create_task(server.main_loop())
     try:
         async with entry.running():
             yield Api(entry, server.servers[0].sockets[0].getsockname()[1])
     finally:
-        server.should_exit = True
-        await serving
         await server.shutdown()

@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+from typing import Any
 
 import asyncpg
 import pytest
 
 from graphql_api.ids import encode
 from graphql_api.live.cursors import cursor_of
+from graphql_api.live.pages import ShownPage, read_shown_page
 from tests.graphql_api.live.harness import RESULTS, Api, World
 from tocsin.services.event_reading import Position
 
@@ -107,6 +109,29 @@ async def test_who_is_cut_off_again_and_again_misses_nothing(api: Api, world: Wo
     assert sorted(seen) == await writing
 
 
+async def test_who_joins_while_a_page_is_read_for_others_misses_nothing(
+    api: Api, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(*args: Any) -> ShownPage:
+        page = await read_shown_page(*args)
+        reading.set()
+        await go_on.wait()
+        return page
+
+    async with api.client(world.token) as client:
+        await client.subscribe(operation_id="one check", check=world.check(0))
+        await api.joined()
+        monkeypatch.setattr("graphql_api.live.feeds.read_shown_page", read_slowly)
+        slots = await world.report(check=1)
+        await reading.wait()
+        await client.subscribe(operation_id="every check", after=client.start_cursor)
+        await api.someone_joins()
+        go_on.set()
+        assert await client.slots(1) == slots
+
+
 async def test_a_cursor_that_another_process_gave_is_waited_for(api: Api, world: World) -> None:
     async with api.client(world.token) as client:
         await client.subscribe(after=client.start_cursor)
@@ -119,31 +144,29 @@ async def test_a_cursor_that_another_process_gave_is_waited_for(api: Api, world:
         assert sorted(events) == [("1", slots[0]), ("1", slots[1]), ("ahead", slots[1])]
 
 
-@pytest.mark.parametrize(
-    ("cursor", "code"),
-    [
-        ("", "INVALID_INPUT"),
-        ("not a cursor", "INVALID_INPUT"),
-        (encode("check", 1), "INVALID_INPUT"),
-        (encode("event", 1, 1), "INVALID_INPUT"),
-        (encode("event", 1, 2**80, 0), "INVALID_INPUT"),
-        (encode("event", 1, 0, 0), "INVALID_INPUT"),
-        (encode("event", 1, 1, -2), "INVALID_INPUT"),
-        (encode("event", 1, 1, 0), "CURSOR_EXPIRED"),
-        (encode("event", 1, 4, 0), "CURSOR_EXPIRED"),
-        (encode("event", 1, 99, 0), "CURSOR_EXPIRED"),
-        (encode("event", 77, 2, 0), "CURSOR_EXPIRED"),
-    ],
-)
-async def test_a_cursor_that_cannot_be_used_is_refused(
-    api: Api, world: World, owner: asyncpg.Connection, cursor: str, code: str
-) -> None:
+CURSORS = [
+    ("", "INVALID_INPUT"),
+    ("not a cursor", "INVALID_INPUT"),
+    (encode("check", 1), "INVALID_INPUT"),
+    (encode("event", 1, 1), "INVALID_INPUT"),
+    (encode("event", 1, 2**80, 0), "INVALID_INPUT"),
+    (encode("event", 1, 0, 0), "INVALID_INPUT"),
+    (encode("event", 1, 1, -2), "INVALID_INPUT"),
+    (encode("event", 1, 1, 0), "CURSOR_EXPIRED"),
+    (encode("event", 1, 4, 0), "CURSOR_EXPIRED"),
+    (encode("event", 1, 99, 0), "CURSOR_EXPIRED"),
+    (encode("event", 77, 2, 0), "CURSOR_EXPIRED"),
+]
+
+
+async def test_a_cursor_that_cannot_be_used_is_refused(api: Api, world: World, owner: asyncpg.Connection) -> None:
     for _ in range(3):
         await world.report()
     await owner.execute("DELETE FROM events WHERE number = 1")
     async with api.client(world.token) as client:
-        await client.subscribe(after=cursor)
-        assert await client.error() == code
+        for cursor, code in CURSORS:
+            await client.subscribe(after=cursor)
+            assert await client.error() == code, cursor
 
 
 async def test_a_database_that_drops_its_connections_costs_no_event(
