@@ -77,10 +77,15 @@ async def _look_at_database(database_url: str) -> tuple[dict[str, Finding], Ledg
                 return {"database": Finding(), "migrations": judge_migrations(missing)}, None
             ledger = await read_ledger(connection)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-        # Not the message, which anybody could read: it may name hosts and users.
-        away = f"the database does not answer ({type(exc).__name__}); check that it runs"
-        return {"database": Finding(State.NOT_READY, away)}, None
+        return {"database": Finding(State.NOT_READY, _explain(exc))}, None
     return {"database": Finding(), "migrations": Finding(), **judge_ledger(ledger)}, ledger
+
+
+def _explain(exc: Exception) -> str:
+    """Not in the database's own words, which anybody could read: they may name hosts and users."""
+    if isinstance(exc, asyncpg.DiskFullError):
+        return "the database's disk is full; make room on it"
+    return f"the database does not answer ({type(exc).__name__}); check that it runs"
 
 
 @asynccontextmanager
