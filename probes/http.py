@@ -11,7 +11,7 @@ from probes.egress import require_plain_host
 from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.http_transport import Call, Reply, ResponseBody, exchange
-from probes.redirects import MAX_REDIRECTS, redirected
+from probes.redirects import MAX_REDIRECTS, REDIRECTS, redirected
 from probes.trace import Trace
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
@@ -38,7 +38,8 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
     for _ in range(MAX_REDIRECTS + 1):
         reply = await exchange(call, engine, trace)
         try:
-            following = redirected(call.request, reply.response) if target.follow_redirects else None
+            may_redirect = target.follow_redirects and reply.status_code in REDIRECTS
+            following = redirected(call.request, reply.response) if may_redirect else None
             if following is None:
                 return await _judge(reply, target)
         finally:
@@ -79,7 +80,7 @@ def _headers(target: HttpTarget) -> list[tuple[bytes, bytes]]:
 
 
 async def _judge(reply: Reply, target: HttpTarget) -> None:
-    status_code = reply.response.status_code
+    status_code = reply.status_code
     if not target.accepts_status(status_code):
         raise ProbeFailure(Reason.STATUS, f"expected {', '.join(target.expected_status)}, got {status_code}")
     if target.body_contains is None:
@@ -95,8 +96,9 @@ async def _drain(body: ResponseBody) -> None:
 
 
 async def _find(text: str, reply: Reply) -> None:
-    search = TextSearch(encode_text(text, reply.response))
-    decode = make_decode(reply.response)
+    response = reply.response
+    search = TextSearch(encode_text(text, response))
+    decode = make_decode(response)
     left = MAX_BODY_BYTES
     while raw := await reply.body.read_some():
         for part in decode(raw):

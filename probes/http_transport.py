@@ -6,7 +6,6 @@ a probe that reuses a connection does not see that new ones fail.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import httpx
 
@@ -65,11 +64,26 @@ class ResponseBody(httpx.AsyncByteStream):
         self.close()
 
 
-class Reply(NamedTuple):
+class Reply:
     """A response whose head is read, and its body, which is also the response's stream. The caller closes the body."""
 
-    response: httpx.Response
-    body: ResponseBody
+    __slots__ = ("_parser", "_request", "body")
+
+    def __init__(self, request: httpx.Request, parser: ResponseParser, body: ResponseBody) -> None:
+        self._request = request
+        self._parser = parser
+        self.body = body
+
+    @property
+    def status_code(self) -> int:
+        return self._parser.status_code
+
+    @property
+    def response(self) -> httpx.Response:
+        """Made when it is asked for, as it costs a tenth of the probe, and most need no more than the status."""
+        return httpx.Response(
+            self._parser.status_code, headers=self._parser.headers, stream=self.body, request=self._request
+        )
 
 
 async def exchange(call: Call, engine: Engine, trace: Trace) -> Reply:
@@ -92,9 +106,7 @@ async def _converse(call: Call, connection: ByteStream, trace: Trace) -> Reply:
         await _feed(parser, connection)
     trace.enter(Phase.TRANSFER)
     trace.status_code = parser.status_code
-    body = ResponseBody(connection, parser)
-    response = httpx.Response(parser.status_code, headers=parser.headers, stream=body, request=call.request)
-    return Reply(response, body)
+    return Reply(call.request, parser, ResponseBody(connection, parser))
 
 
 async def _feed(parser: ResponseParser, connection: ByteStream) -> None:

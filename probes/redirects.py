@@ -9,7 +9,7 @@ from probes.http_messages import port_of
 from tocsin.domain.observations import Reason
 
 MAX_REDIRECTS: Final = 10
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD: Final = frozenset({307, 308})
 _BODY_HEADERS: Final = ("Content-Length", "Content-Type", "Content-Encoding", "Content-Language")
 # Another origin gets these alone: any header that a user sets may be a credential, such as X-Api-Key.
@@ -31,7 +31,7 @@ def redirected(request: httpx.Request, response: httpx.Response) -> httpx.Reques
 
     Method and body change as in browsers. Raises ProbeFailure with reason PROTOCOL for a location that cannot be used.
     """
-    if response.status_code not in _REDIRECTS or (location := response.headers.get("location")) is None:
+    if response.status_code not in REDIRECTS or (location := response.headers.get("location")) is None:
         return None
     url = _target(request.url, location)
     method = _method(request.method, response.status_code)
