@@ -28,9 +28,9 @@ class Following:
             await self._changed.wait_for(condition)
 
     @property
-    def seconds(self) -> list[int]:
-        """Of the slots of all results that were told, those beyond noon."""
-        return [event.result.slot.second for event in self.events if isinstance(event, ResultSeen)]
+    def slots(self) -> list[str]:
+        """Of all results that were told."""
+        return [event.result.slot.isoformat() for event in self.events if isinstance(event, ResultSeen)]
 
     async def _notify(self) -> None:
         async with self._changed:
@@ -50,3 +50,9 @@ async def following(url: str, token: str = TOKEN, *, loaded: bool = True) -> Asy
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def follow_to_the_end(url: str, token: str = TOKEN) -> None:
+    """Follow until it cannot go on."""
+    async with asyncio.timeout(10):
+        await Feed(read_address(url), token, lambda _: None).run()

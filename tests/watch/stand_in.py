@@ -37,10 +37,13 @@ def named(number: int) -> dict[str, Any]:
     return {"id": f"id-{number}", "name": f"check {number}", "site": {"name": "shop"}}
 
 
+def slot(second: int) -> str:
+    return (NOON + timedelta(seconds=second)).isoformat()
+
+
 def result(second: int, **fields: Any) -> dict[str, Any]:
-    slot = (NOON + timedelta(seconds=second)).isoformat()
     brief = {"durationMs": 12.5, "outcome": "SUCCESS", "reason": None, "message": None, "statusCode": 200}
-    return {"slot": slot, **brief, **fields}
+    return {"slot": slot(second), **brief, **fields}
 
 
 def incident(number: int, **fields: Any) -> dict[str, Any]:
@@ -101,7 +104,7 @@ class StandIn:
         await self.tell("checkResults", check=named(number), result=result(second, **fields))
 
     async def tell_status(self, number: int, second: int, before: str, to: str) -> None:
-        at = (NOON + timedelta(seconds=second)).isoformat()
+        at = slot(second)
         check = {**named(number), "status": to, "statusSince": at}
         await self.tell("statusChanges", check=check, at=at, reason=None, to=to, **{"from": before})
 

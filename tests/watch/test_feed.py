@@ -5,19 +5,13 @@ from http import HTTPStatus
 
 import pytest
 
-from tests.watch.following import following
-from tests.watch.stand_in import NOON, TOKEN, StandIn, check_node, incident, named, result
+from tests.watch.following import follow_to_the_end, following
+from tests.watch.stand_in import NOON, TOKEN, StandIn, check_node, incident, named, result, slot
 from tocsin.watch import feed as feed_module
 from tocsin.watch.address import read_address
 from tocsin.watch.errors import WatchError
 from tocsin.watch.feed import Feed
 from tocsin.watch.model import ConnectionLost, Loaded
-
-
-async def run(url: str, token: str = TOKEN) -> None:
-    """Follow until it cannot go on."""
-    async with asyncio.timeout(10):
-        await Feed(read_address(url), token, lambda _: None).run()
 
 
 async def test_the_checks_are_loaded_first(api: StandIn) -> None:
@@ -36,7 +30,7 @@ async def test_what_does_not_fit_on_a_page_is_asked_for_after_it(api: StandIn) -
 async def test_results_arrive_as_they_are_told(api: StandIn) -> None:
     async with following(api.url) as watched:
         await api.tell_result(1, 5)
-        await watched.until(lambda: watched.seconds == [5])
+        await watched.until(lambda: watched.slots == [slot(5)])
         assert watched.state.checks["id-1"].results[-1].slot.second == 5
 
 
@@ -62,7 +56,7 @@ async def test_what_happens_to_the_incident_of_a_forgotten_check_is_left_out(api
         told = {"at": NOON.isoformat(), "message": None, "actor": None}
         await api.tell("incidentEvents", incident={**incident(1), "check": None}, kind="OPENED", **told)
         await api.tell_result(1, 5)
-        await watched.until(lambda: watched.seconds == [5])
+        await watched.until(lambda: watched.slots == [slot(5)])
 
 
 async def test_what_happened_while_the_connection_was_cut_is_replayed_once(api: StandIn) -> None:
@@ -73,8 +67,8 @@ async def test_what_happened_while_the_connection_was_cut_is_replayed_once(api: 
                 api.cut()
                 await watched.until(lambda: watched.state.away is not None)
                 await watched.until(lambda: watched.state.away is None)
-        await watched.until(lambda: len(watched.seconds) == 40)
-        assert watched.seconds == list(range(1, 41))
+        await watched.until(lambda: len(watched.slots) == 40)
+        assert watched.slots == [slot(second) for second in range(1, 41)]
         assert api.connections == 6
 
 
@@ -83,7 +77,7 @@ async def test_what_happens_between_loading_and_subscribing_arrives(api: StandIn
     loading = asyncio.create_task(tell_before_the_answer(api))
     async with following(api.url) as watched:
         await loading
-        await watched.until(lambda: watched.seconds == [5])
+        await watched.until(lambda: watched.slots == [slot(5)])
 
 
 async def tell_before_the_answer(api: StandIn) -> None:
@@ -95,7 +89,7 @@ async def tell_before_the_answer(api: StandIn) -> None:
 async def test_an_expired_cursor_loads_everything_anew(api: StandIn) -> None:
     async with following(api.url) as watched:
         await api.tell_result(1, 5)
-        await watched.until(lambda: watched.seconds == [5])
+        await watched.until(lambda: watched.slots == [slot(5)])
         api.checks = [check_node(1, results={"nodes": [result(7), result(6)]})]
         api.oldest_cursor = 1
         api.cut()
@@ -114,7 +108,7 @@ async def test_a_check_that_is_in_no_list_is_looked_for_once(api: StandIn) -> No
     async with following(api.url) as watched:
         for second in range(1, 6):
             await api.tell_result(9, second)
-        await watched.until(lambda: len(watched.seconds) == 5)
+        await watched.until(lambda: len(watched.slots) == 5)
         await watched.until(lambda: len([e for e in watched.events if isinstance(e, Loaded)]) == 2)
         assert len(api.questions) == 2
 
@@ -166,7 +160,7 @@ async def test_an_api_that_is_not_there_yet_is_waited_for() -> None:
 async def test_what_is_not_this_api_is_said_to_be_none(api: StandIn, acknowledgement: str) -> None:
     api.acknowledgement = acknowledgement
     with pytest.raises(WatchError, match=r"what answers there is not Tocsin's API; check --url"):
-        await run(api.url)
+        await follow_to_the_end(api.url)
 
 
 async def test_what_speaks_no_websocket_may_do_so_later(api: StandIn) -> None:
@@ -205,11 +199,11 @@ async def test_attempts_become_rarer() -> None:
 
 async def test_a_refused_token_is_said_with_what_helps(api: StandIn) -> None:
     with pytest.raises(WatchError, match=r"refuses the token; make one with `tocsin token create --name NAME`"):
-        await run(api.url, "tocsin_wrong")
+        await follow_to_the_end(api.url, "tocsin_wrong")
 
 
 async def test_a_token_that_is_revoked_ends_it(api: StandIn) -> None:
-    task = asyncio.create_task(run(api.url))
+    task = asyncio.create_task(follow_to_the_end(api.url))
     await api.on_question.wait()
     await api.close(4403, "The token is not valid any more.")
     with pytest.raises(WatchError, match="refuses the token"):
@@ -219,7 +213,7 @@ async def test_a_token_that_is_revoked_ends_it(api: StandIn) -> None:
 async def test_a_query_that_the_api_does_not_know_ends_it(api: StandIn) -> None:
     api.refusal = {"message": "Cannot query field 'uptime'", "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}
     with pytest.raises(WatchError, match="run the same version of both"):
-        await run(api.url)
+        await follow_to_the_end(api.url)
 
 
 async def test_a_database_that_is_away_is_waited_for(api: StandIn) -> None:

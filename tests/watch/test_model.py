@@ -74,6 +74,11 @@ def test_a_change_that_is_told_replaces_what_was_read_of_it() -> None:
     assert apply(apply(knowing(), told), Loaded("acme", (check(1, "DOWN"),))).changes == (told,)
 
 
+def test_of_changes_at_the_same_instant_the_one_told_last_comes_first() -> None:
+    state = apply(apply(knowing(), change(1, 5, "UNKNOWN", "UP")), change(1, 5, "UP", "DOWN"))
+    assert [told.to for told in state.changes] == ["DOWN", "UP"]
+
+
 def test_an_incident_opens_and_is_acknowledged_and_ends() -> None:
     state = knowing(check(1))
     acknowledged = incident(1, acknowledged_at=at(1))

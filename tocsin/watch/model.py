@@ -139,7 +139,7 @@ def apply(state: State, event: Event) -> State:
             since = state.away.at if state.away else event.at
             return replace(state, away=replace(event, at=since))
         case StatusChanged():
-            state = replace(state, changes=_newest((*state.changes, event)))
+            state = replace(state, changes=_newest((event, *state.changes)))
     check = state.checks.get(event.check.id)
     return state if check is None else replace(state, checks={**state.checks, event.check.id: _after(check, event)})
 
@@ -147,7 +147,7 @@ def apply(state: State, event: Event) -> State:
 def _load(state: State, loaded: Loaded) -> State:
     checks = {check.named.id: _joined_check(state, loaded, check) for check in loaded.checks}
     # Nobody tells what changed before; of each check, the last change shows.
-    changes = _newest((*map(_last_change, checks.values()), *state.changes))
+    changes = _newest((*state.changes, *map(_last_change, checks.values())))
     return State(loaded.organization, checks, changes, None, loaded.clock_lead)
 
 
@@ -166,9 +166,11 @@ def _last_change(check: Check) -> StatusChanged:
 
 
 def _newest(changes: Iterable[StatusChanged]) -> tuple[StatusChanged, ...]:
-    """The newest first, each once; of two that tell the same, the later one in the order given."""
-    by_place = {(change.at, change.check.id, change.to): change for change in changes}
-    return tuple(by_place[place] for place in sorted(by_place, reverse=True)[:KEPT_CHANGES])
+    """The newest first, each once: of two that tell the same, and of two at the same instant, the one given first."""
+    told: dict[tuple[datetime, str, str], StatusChanged] = {}
+    for change in changes:
+        told.setdefault((change.at, change.check.id, change.to), change)
+    return tuple(sorted(told.values(), key=lambda change: change.at, reverse=True)[:KEPT_CHANGES])
 
 
 def _after(check: Check, event: CheckEvent) -> Check:

@@ -28,9 +28,9 @@ def lines(before: State, event: Event, now: datetime) -> Iterator[str]:
         case ResultSeen():
             result = event.result
             words = (result.outcome, _duration(event), result.reason, result.message)
-            yield _line(result.slot, "result", _place(event.check), *words)
+            yield _about(event.check, result.slot, "result", *words)
         case StatusChanged():
-            yield _line(event.at, "status", _place(event.check), f"{event.from_status} -> {event.to}", event.reason)
+            yield _about(event.check, event.at, "status", f"{event.from_status} -> {event.to}", event.reason)
         case IncidentChanged():
             yield _incident(event)
 
@@ -38,7 +38,7 @@ def lines(before: State, event: Event, now: datetime) -> Iterator[str]:
 def _loaded(before: State, loaded: Loaded, now: datetime) -> Iterator[str]:
     """The connection, and the checks that came and went since the last time."""
     if before.organization is None:
-        yield _line(now, "connected", f"to {loaded.organization}, {len(loaded.checks)} checks")
+        yield _line(now, "connected", f"to {loaded.organization}")
     elif before.away is not None:
         yield _line(now, "connected", "again")
     known = {check.named.id for check in loaded.checks}
@@ -51,12 +51,12 @@ def _loaded(before: State, loaded: Loaded, now: datetime) -> Iterator[str]:
 
 
 def _check(check: Check) -> str:
-    return _line(check.since, "check", _place(check.named), check.status, check.kind)
+    return _about(check.named, check.since, "check", check.status, check.kind)
 
 
 def _incident(event: IncidentChanged) -> str:
     actor = None if event.actor is None else f"by {event.actor}"
-    return _line(event.at, "incident", _place(event.check), event.kind, event.incident.cause, event.message, actor)
+    return _about(event.check, event.at, "incident", event.kind, event.incident.cause, event.message, actor)
 
 
 def _duration(event: ResultSeen) -> str | None:
@@ -64,7 +64,11 @@ def _duration(event: ResultSeen) -> str | None:
 
 
 def _place(check: CheckName) -> str:
-    return f"{check.site} / {check.name}:"
+    return f"{check.site} / {check.name}"
+
+
+def _about(check: CheckName, instant: datetime, kind: str, *words: str | None) -> str:
+    return _line(instant, kind, f"{_place(check)}:", *words)
 
 
 def _line(instant: datetime, kind: str, *words: str | None) -> str:
