@@ -65,6 +65,13 @@ async def hint_wildly(platform: Platform) -> None:
         await asyncio.sleep(0.2)
 
 
+async def flap(answer: type[Target]) -> None:
+    """Fail and recover again and again, so that incidents open and close."""
+    while True:
+        await asyncio.sleep(3.5)
+        answer.status = 503 if answer.status == 200 else 200
+
+
 async def lose_hints(platform: Platform) -> None:
     async with redis.asyncio.Redis.from_url(platform.servers.redis_url) as client:
         while True:
@@ -85,14 +92,16 @@ async def test_hints_that_are_lost_leave_nothing_out(platform: Platform, target:
 
 async def run_with(platform: Platform, target: tuple[int, type[Target]], harm: Harm) -> None:
     port, answer = target
-    await platform.make_checks(200, 2, port)
-    harming = asyncio.ensure_future(harm(platform))
+    await platform.make_checks(100, 1, port)
+    harming = asyncio.gather(harm(platform), flap(answer))
     platform.scheduler(), platform.worker(), platform.worker()
     since = await platform.until_probing()
-    await asyncio.sleep(5)
+    await asyncio.sleep(7)
     total = await platform.settled(since)
     harming.cancel()
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert total.percentile(0.99) < 0.5
     assert await platform.stop() == [0, 0, 0]
     assert answer.answered == await platform.ask("SELECT count(*) FROM results")
+    assert await platform.ask("SELECT count(*) FROM incidents") >= 100
+    assert await platform.problems() == []
