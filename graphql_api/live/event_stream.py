@@ -14,6 +14,8 @@ from graphql_api.live.wire import UNREAD_BYTES
 
 # Proxies close what is silent for long.
 _SILENCE_SECONDS: Final = 15.0
+# With more than this waiting, a replay waits too.
+_ROOM_BYTES: Final = 64 * 1024
 _COMMENT: Final = b":\n\n"
 # Browsers leave out an event without data.
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
@@ -28,13 +30,18 @@ class EventStream:
         self._waiting_bytes = 0
         self._has_ended = False
         self._changed = asyncio.Event()
-        self._emptied = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
 
     def deliver(self, batch: Batch) -> None:
         self._push(batch.event_stream)
 
+    @property
+    def has_room(self) -> bool:
+        return self._room.is_set()
+
     async def drained(self) -> None:
-        await self._emptied.wait()
+        await self._room.wait()
 
     def fail(self, error: GraphQLError) -> None:
         payload = {"data": None, "errors": format_errors([error], self._request_id)}
@@ -63,9 +70,6 @@ class EventStream:
                 yield _COMMENT
             else:
                 yield self._take()
-                # Asked for more, so what was given is on its way.
-                if not self._waiting:
-                    self._emptied.set()
 
     def _push(self, chunk: bytes) -> None:
         if self._has_ended:
@@ -76,7 +80,9 @@ class EventStream:
             # The stream ends without `complete`, so its client comes back with the last id.
             self._waiting.clear()
             self._has_ended = True
-        self._emptied.clear()
+            self._room.set()
+        elif self._waiting_bytes > _ROOM_BYTES:
+            self._room.clear()
         self._changed.set()
 
     def _take(self) -> bytes:
@@ -84,4 +90,5 @@ class EventStream:
         self._waiting.clear()
         self._waiting_bytes = 0
         self._changed.clear()
+        self._room.set()
         return chunk

@@ -6,9 +6,10 @@ from typing import Final
 
 from prometheus_client import Histogram
 
+from graphql_api.live.cohorts import Subscriber
 from graphql_api.live.cursors import cursor_expired
 from graphql_api.live.failures import RETRY_SECONDS, note_failure
-from graphql_api.live.groups import Group, Subscriber
+from graphql_api.live.groups import Group
 from graphql_api.live.pages import ShownPage, read_shown_page
 from tocsin.database import read_transaction
 from tocsin.services.event_reading import CursorExpiredError, Position, newest_position, start_of

@@ -3,11 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from graphql import GraphQLError
 
-from graphql_api.live.batches import Batch
+from graphql_api.live.cohorts import Cohort, Subscriber
 from graphql_api.live.cursors import cursor_expired
 from graphql_api.live.execution import SLICE, Execution
 from graphql_api.live.failures import RETRY_SECONDS, note_failure
@@ -16,25 +16,17 @@ from tocsin.services.event_reading import CursorExpiredError, Position
 
 # A subscription that is executed slower than its events come is ended before their rows fill the memory.
 _WAITING_ITEMS: Final = 20_000
-
-
-class Subscriber(Protocol):
-    """Whoever gets the events of one subscription."""
-
-    def deliver(self, batch: Batch) -> None:
-        """Take some events, at once."""
-
-    async def drained(self) -> None:
-        """Wait until there is room for more."""
-
-    def fail(self, error: GraphQLError) -> None:
-        """Learn that no more events come."""
+# Whoever replays waits for at most so many events of others who replay before it: after a restart, all come at once.
+_NEARBY_EVENTS: Final = 100
+# Who has no room after all of these pauses replays alone.
+_PATIENCE_SECONDS: Final = (0, 0.001, 0.005, 0.02, 0.05)
 
 
 class Group:
-    """The subscribers stand at one position; who comes with an older one is led up to it alone.
+    """Most subscribers are live; who comes with an older position is led up to them.
 
-    Nobody is led past the group's position, and whoever has reached it joins at once, with no event in between.
+    Nobody is led past the position of those who are live, and whoever has reached it joins them at once, with no
+    event in between.
     """
 
     def __init__(
@@ -43,51 +35,50 @@ class Group:
         selection: Selection,
         execution: Execution,
         position: Position,
-        replays: asyncio.Semaphore,
+        reading: asyncio.Semaphore,
     ) -> None:
+        """`reading` bounds how many groups read for replays at once."""
         self.selection = selection
-        self.position = position
+        self.live = Cohort(position)
         self._organization_id = organization_id
         self._execution = execution
-        self._replays = replays
-        self._subscribers: dict[Subscriber, None] = {}
-        self._ahead: dict[Subscriber, Position] = {}
-        self._replaying: dict[Subscriber, asyncio.Task[None]] = {}
+        self._reading = reading
+        self._replays: dict[Cohort, asyncio.Task[None]] = {}
         self._pages: deque[ShownPage] = deque()
         self._waiting_items = 0
         self._work: asyncio.Task[None] | None = None
 
     @property
     def is_empty(self) -> bool:
-        return not (self._subscribers or self._ahead or self._replaying)
+        return not (self.live.everybody or self._replays)
 
     def join(self, subscriber: Subscriber, after: Position | None) -> None:
         """Deliver what comes after a position, or what comes from now on."""
-        if after is None or after == self.position:
-            self._subscribers[subscriber] = None
-        elif after > self.position:
-            # It was told by another process, which has read further than this one.
-            self._ahead[subscriber] = after
-        else:
-            self._replaying[subscriber] = asyncio.create_task(self._replay(subscriber, after))
+        # A position further on was told by another process, which has read more than this one.
+        after = self.live.position if after is None else after
+        cohort = self.live if after >= self.live.position else self._cohort_near(after)
+        cohort.add(subscriber, after)
 
     def leave(self, subscriber: Subscriber) -> None:
-        self._subscribers.pop(subscriber, None)
-        self._ahead.pop(subscriber, None)
-        if task := self._replaying.pop(subscriber, None):
-            task.cancel()
+        self.live.remove(subscriber)
+        for cohort, replay in tuple(self._replays.items()):
+            cohort.remove(subscriber)
+            if not cohort.everybody:
+                replay.cancel()
+                del self._replays[cohort]
 
     def fail(self, error: GraphQLError) -> None:
         """Tell all subscribers that no more events come."""
-        for subscriber in (*self._subscribers, *self._ahead, *self._replaying):
-            self.leave(subscriber)
-            subscriber.fail(error)
+        for cohort in (self.live, *self._replays):
+            for subscriber in cohort.everybody:
+                self.leave(subscriber)
+                subscriber.fail(error)
 
     def offer(self, page: ShownPage) -> None:
         """Take the next page of the event log, which begins where the page before ended."""
         items = len(page.select(self.selection))
         if items == 0 and self._work is None:
-            self._advance(page.end)
+            self.live.advance(page.end)
             return
         self._pages.append(page)
         self._waiting_items += items
@@ -111,64 +102,79 @@ class Group:
         try:
             while self._pages:
                 page = self._pages.popleft()
-                await self._show(page)
+                items = page.select(self.selection)
+                self._waiting_items -= len(items)
+                for piece in _slices(items):
+                    self.live.deliver(piece, await self._execution.execute(piece))
+                    await asyncio.sleep(0)
+                self.live.advance(page.end)
         except Exception as exc:  # whatever it is, the subscribers must learn that they miss something
             note_failure(exc)
             self.fail(_crashed())
         finally:
             self._work = None
 
-    async def _show(self, page: ShownPage) -> None:
-        items = page.select(self.selection)
-        self._waiting_items -= len(items)
-        for piece in _slices(items):
-            self._deliver(piece, await self._execution.execute(piece))
-            self._advance(piece[-1].position)
-            await asyncio.sleep(0)
-        self._advance(page.end)
+    def _cohort_near(self, after: Position) -> Cohort:
+        for cohort in self._replays:
+            is_near = cohort.position <= after and after.number - cohort.position.number <= _NEARBY_EVENTS
+            if is_near and not cohort.alone:
+                return cohort
+        return self._begin_replay(Cohort(after))
 
-    def _deliver(self, items: Sequence[ShownItem], batch: Batch) -> None:
-        for subscriber in tuple(self._subscribers):
-            subscriber.deliver(batch)
-        for subscriber, position in tuple(self._ahead.items()):
-            unseen = [payload for item, payload in zip(items, batch.payloads, strict=True) if item.position > position]
-            if unseen:
-                subscriber.deliver(Batch(unseen))
+    def _begin_replay(self, cohort: Cohort) -> Cohort:
+        self._replays[cohort] = asyncio.create_task(self._replay(cohort))
+        return cohort
 
-    def _advance(self, position: Position) -> None:
-        self.position = position
-        for subscriber in [subscriber for subscriber, ahead in self._ahead.items() if ahead <= position]:
-            del self._ahead[subscriber]
-            self._subscribers[subscriber] = None
-
-    async def _replay(self, subscriber: Subscriber, position: Position) -> None:
-        """Lead one subscriber up to the others."""
+    async def _replay(self, cohort: Cohort) -> None:
+        """Lead a cohort up to those who are live."""
         error: GraphQLError | None = None
         try:
-            while position < self.position:
-                page = await self._read(position)
+            while cohort.position < self.live.position:
+                page = await self._read(cohort.position)
                 for piece in _slices(page.select(self.selection)):
-                    subscriber.deliver(await self._execution.execute(piece))
-                    await subscriber.drained()
-                position = page.end
+                    await self._wait_for_room(cohort)
+                    cohort.deliver(piece, await self._execution.execute(piece))
+                cohort.advance(page.end)
         except CursorExpiredError:
             error = cursor_expired()
         except Exception as exc:  # as for the others
             note_failure(exc)
             error = _crashed()
         # Nothing was awaited since the positions were found equal.
-        del self._replaying[subscriber]
+        del self._replays[cohort]
         if error is None:
-            self._subscribers[subscriber] = None
+            cohort.move_to(self.live)
         else:
-            subscriber.fail(error)
+            for subscriber in cohort.everybody:
+                subscriber.fail(error)
+
+    async def _wait_for_room(self, cohort: Cohort) -> None:
+        """A client that reads slowly is waited for where nobody else has to."""
+        if cohort.alone:
+            for subscriber in cohort.everybody:
+                await subscriber.drained()
+            return
+        for pause in _PATIENCE_SECONDS:
+            if all(subscriber.has_room for subscriber in cohort.everybody):
+                return
+            await asyncio.sleep(pause)
+        for subscriber in cohort.everybody:
+            if not subscriber.has_room:
+                self._part(subscriber, cohort)
+
+    def _part(self, subscriber: Subscriber, cohort: Cohort) -> None:
+        position = cohort.position_of(subscriber)
+        cohort.remove(subscriber)
+        self._begin_replay(Cohort(position, alone=True)).add(subscriber, position)
 
     async def _read(self, position: Position) -> ShownPage:
         """The next page of a replay; while the database is away, tried again and again."""
         while True:
             try:
-                async with self._replays:
-                    return await read_shown_page(self._organization_id, position, [self.selection], until=self.position)
+                async with self._reading:
+                    return await read_shown_page(
+                        self._organization_id, position, [self.selection], until=self.live.position
+                    )
             except CursorExpiredError:
                 raise
             except Exception as exc:  # no failure may leave out an event

@@ -12,10 +12,11 @@ import structlog
 
 from graphql_api.context import Context
 from graphql_api.errors import is_away
+from graphql_api.live.cohorts import Subscriber
 from graphql_api.live.execution import Execution
 from graphql_api.live.failures import RETRY_SECONDS, note_failure
 from graphql_api.live.feeds import Feed, Membership
-from graphql_api.live.groups import Group, Subscriber
+from graphql_api.live.groups import Group
 from graphql_api.live.subscriptions import Watch
 from tocsin.database import no_organization
 from tocsin.doorbell import Doorbell
@@ -50,7 +51,7 @@ class Hub:
         self._make_context = make_context
         self._feeds: dict[int, Feed] = {}
         self._away = False
-        self._replays = asyncio.Semaphore(_REPLAYS_AT_ONCE)
+        self._reading = asyncio.Semaphore(_REPLAYS_AT_ONCE)
 
     async def run(self) -> None:
         """Follow the event logs until cancelled."""
@@ -72,7 +73,7 @@ class Hub:
 
         def make(position: Position) -> Group:
             execution = Execution(self._schema, watch.document, request.variables or {}, self._make_context(viewer))
-            return Group(feed.organization_id, watch.selection, execution, position, self._replays)
+            return Group(feed.organization_id, watch.selection, execution, position, self._reading)
 
         return await feed.join(key, subscriber, watch.after, make)
 

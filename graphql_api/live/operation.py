@@ -34,6 +34,10 @@ class Operation:
     def deliver(self, batch: Batch) -> None:
         self._socket.write(batch.frames(self._id_json))
 
+    @property
+    def has_room(self) -> bool:
+        return self._socket.wire.has_room
+
     async def drained(self) -> None:
         await self._socket.wire.drained()
 

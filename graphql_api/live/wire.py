@@ -47,8 +47,13 @@ class Wire(WebSocketsSansIOProtocol):
         if self.is_open:
             self.transport.write(frames)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the client has read most of what was sent."""
+        return self.writable.is_set()
+
     async def drained(self) -> None:
-        """Wait until the client has read most of what was sent, or is gone."""
+        """Wait until there is room, or the client is gone."""
         await self.writable.wait()
 
     def end(self, code: int, reason: str) -> None:

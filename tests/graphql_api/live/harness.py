@@ -171,7 +171,7 @@ class Api:
 
     @property
     def subscribers(self) -> int:
-        return sum(len(group._subscribers) for group in self.groups)
+        return sum(len(group.live._here) for group in self.groups)
 
     @asynccontextmanager
     async def client(self, token: str) -> AsyncIterator["Client"]:
