@@ -14,9 +14,10 @@ _GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
-    """A column of texts. It needs `width` characters and can use up to `most`; the least `rank` matters most.
+    """A column of texts. It needs `width` characters, and may get up to `most`; the least `rank` matters most.
 
-    One column has None as its heading: the table's title stands there.
+    One column has None as its heading: the table's title stands there, and it gets its `most` whatever it shows, so
+    that tables below one another agree.
     """
 
     heading: str | None
@@ -27,8 +28,8 @@ class Column(Generic[Row]):
     right: bool = False
 
 
-def fit(columns: Sequence[Column[Row]], width: int) -> list[tuple[Column[Row], int]]:
-    """The columns that fit beside one another, in their order, with the width of each."""
+def fit(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> list[tuple[Column[Row], int]]:
+    """The columns that fit beside one another, in their order, with the width that each can use for these rows."""
     left = width + _GAP
     widths: dict[int, int] = {}
     for column in sorted(columns, key=lambda column: column.rank):
@@ -36,11 +37,17 @@ def fit(columns: Sequence[Column[Row]], width: int) -> list[tuple[Column[Row], i
             widths[column.rank] = column.width
             left -= column.width + _GAP
     for column in sorted(columns, key=lambda column: column.rank):
-        if column.rank in widths:
-            added = min(max(column.most - column.width, 0), left)
+        if column.rank in widths and column.most > column.width:
+            added = max(min(_use(column, rows) - column.width, left), 0)
             widths[column.rank] += added
             left -= added
     return [(column, widths[column.rank]) for column in columns if column.rank in widths]
+
+
+def _use(column: Column[Row], rows: Iterable[Row]) -> int:
+    if column.heading is None:
+        return column.most
+    return min(column.most, max((_text(column.cell(row)).cell_len for row in rows), default=0))
 
 
 def table(title: str, fitted: Sequence[tuple[Column[Row], int]], rows: Iterable[Row]) -> Table:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -10,8 +9,6 @@ from rich.text import Text
 from tocsin.watch import cells
 from tocsin.watch.columns import Column
 from tocsin.watch.model import KEPT_RESULTS, Check, Incident, StatusChanged
-
-Row = TypeVar("Row")
 
 _LONGEST_NAME = 40
 _SHORTEST_NAME = 16
@@ -33,8 +30,8 @@ def check_columns(names: int, now: datetime) -> list[Column[Check]]:
         Column("LATENCY", _latency, rank=3, width=7, right=True),
         Column(f"LAST {KEPT_RESULTS}", lambda check: cells.sparkline(check.results), rank=5, width=KEPT_RESULTS),
         Column("24 H", lambda check: cells.percentage(check.uptime), rank=6, width=6, right=True),
-        Column("KIND", lambda check: check.kind, rank=8, width=9),
-        Column("LAST RESULT", cells.last_words, rank=7, width=12, most=_ANY_WIDTH),
+        Column("KIND", lambda check: check.kind, rank=8, width=4, most=_ANY_WIDTH),
+        Column("LAST RESULT", cells.last_words, rank=7, width=16, most=_ANY_WIDTH),
     ]
 
 
@@ -46,8 +43,8 @@ def incident_columns(names: int, now: datetime) -> list[Column[tuple[Check, Inci
         Column(None, lambda row: row[0].named.name, rank=1, width=_SHORTEST_NAME, most=names),
         Column("FOR", lambda row: cells.age(now - row[1].opened_at), rank=2, width=6),
         Column("OPENED", lambda row: cells.clock(row[1].opened_at, now), rank=4, width=8),
-        Column("CAUSE", lambda row: row[1].cause or "", rank=5, width=8, most=18),
-        Column("SITE", lambda row: row[0].named.site, rank=7, width=10, most=20),
+        Column("CAUSE", lambda row: row[1].cause or "", rank=5, width=8, most=_ANY_WIDTH),
+        Column("SITE", lambda row: row[0].named.site, rank=7, width=10, most=_LONGEST_NAME),
         Column("MESSAGE", lambda row: row[1].message or "", rank=6, width=16, most=_ANY_WIDTH),
     ]
 
@@ -60,8 +57,8 @@ def change_columns(names: int, now: datetime) -> list[Column[StatusChanged]]:
         Column(None, lambda change: change.check.name, rank=1, width=_SHORTEST_NAME, most=names),
         Column("SINCE", lambda change: cells.clock(change.at, now), rank=3, width=8),
         Column("BEFORE", lambda change: cells.status_word(change.from_status or ""), rank=4, width=8),
-        Column("REASON", lambda change: change.reason or "", rank=5, width=8, most=18),
-        Column("SITE", lambda change: change.check.site, rank=6, width=10, most=20),
+        Column("REASON", lambda change: change.reason or "", rank=5, width=8, most=_ANY_WIDTH),
+        Column("SITE", lambda change: change.check.site, rank=6, width=10, most=_LONGEST_NAME),
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -77,9 +78,9 @@ def _body(state: State, now: datetime, width: int, lines: int) -> list[Renderabl
     parts = _checks(checks, names, now, width, lines - (len(changes) + 1 if changes else 0))
     if shown:
         title = "OPEN INCIDENTS" if len(shown) == len(incidents) else f"{len(shown)} OF {len(incidents)} INCIDENTS"
-        parts += [table(title, fit(incident_columns(names, now), width), shown), Text()]
+        parts += [table(title, fit(incident_columns(names, now), shown, width), shown), Text()]
     if changes:
-        parts.append(table("STATUS CHANGES", fit(change_columns(names, now), width), changes))
+        parts.append(table("STATUS CHANGES", fit(change_columns(names, now), changes, width), changes))
     return parts
 
 
@@ -95,7 +96,7 @@ def _checks(checks: Sequence[Check], names: int, now: datetime, width: int, line
         return [Text("No checks yet; the mutation createCheck makes one.", no_wrap=True, overflow="ellipsis"), Text()]
     parts: list[RenderableType] = []
     shown = shown_checks(checks, lines)
-    columns = fit(check_columns(names, now), width)
+    columns = fit(check_columns(names, now), list(chain(*shown.sites.values())), width)
     for site, its_checks in shown.sites.items():
         parts += [table(site, columns, its_checks), Text()]
     if shown.hidden:

@@ -75,7 +75,8 @@ def _result_seen(event: Json) -> ResultSeen:
     return ResultSeen(_named(event["check"]), _result(event["result"]))
 
 
-def _status_changed(event: Json) -> StatusChanged:
+def status_changed(event: Json) -> StatusChanged:
+    """What `statusChanges` told."""
     check = event["check"]
     at, since = _instant(event["at"]), _instant(check["statusSince"])
     return StatusChanged(_named(check), event["from"], event["to"], at, event["reason"], check["status"], since)
@@ -97,7 +98,7 @@ def _incident_changed(event: Json) -> IncidentChanged | None:
 
 _READERS: Final[Mapping[str, Callable[[Json], CheckEvent | None]]] = {
     "checkResults": _result_seen,
-    "statusChanges": _status_changed,
+    "statusChanges": status_changed,
     "incidentEvents": _incident_changed,
 }
 
