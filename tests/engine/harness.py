@@ -131,6 +131,8 @@ class Platform:
     def end(self) -> None:
         if self.servers.postgres.is_running():
             self.thaw_postgres()
+        if self.servers.valkey.is_running():
+            self.thaw_valkey()
         for process in self.processes:
             process.thaw()
             if process.process is not None:
@@ -216,6 +218,12 @@ class Platform:
         for pid in (server, *children_of(server)):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def freeze_valkey(self) -> None:
+        os.kill(self.servers.valkey.pid, signal.SIGSTOP)
+
+    def thaw_valkey(self) -> None:
+        os.kill(self.servers.valkey.pid, signal.SIGCONT)
 
     async def kill_valkey(self) -> None:
         await asyncio.to_thread(self.servers.valkey.kill)

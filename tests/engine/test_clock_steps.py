@@ -52,6 +52,33 @@ async def test_a_clock_that_steps_an_hour_and_back_changes_nothing(
     await stand(platform, target, step, FAKED)
 
 
+_CRON = """
+UPDATE checks SET interval_seconds = NULL, cron = '* * * * *', time_zone = 'UTC' WHERE id = $1;
+"""
+_CRON_VERSION = """
+UPDATE check_versions SET interval_ms = NULL, cron = '* * * * *', time_zone = 'UTC', expanded_to = now()
+WHERE check_id = $1
+"""
+
+
+async def test_a_leap_of_ten_days_finds_days_and_cron_instants_made(
+    platform: Platform, target: tuple[int, type[Target]]
+) -> None:
+    [cron, *_] = await platform.make_checks(50, 1, target[0])
+    async with platform.connection() as connection:
+        await connection.execute(_FAKE_CLOCK)
+        await connection.execute(_CRON, cron)
+        await connection.execute(_CRON_VERSION, cron)
+    platform.scheduler(FAKED), platform.worker(FAKED)
+    await platform.until_probing()
+    await platform.ask("UPDATE fake_clock SET step = '10 days'")
+    leapt = "SELECT count(*) > 100 FROM results WHERE slot > now() + interval '9 days'"
+    assert await eventually(lambda: platform.ask(leapt), 10) < 6
+    assert await platform.ask(
+        "SELECT expanded_to > now() + interval '9 days' FROM check_versions WHERE check_id = $1", cron
+    )
+
+
 @pytest.fixture
 def faketime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that says by how much the clock of the embedded servers steps."""

@@ -50,3 +50,12 @@ async def test_processes_stop_while_the_database_is_frozen(platform: Platform) -
     await asyncio.sleep(0.5)
     assert await platform.stop() == [0, 0]
     platform.thaw_postgres()
+
+
+@pytest.mark.soak
+async def test_processes_stop_while_redis_is_frozen(platform: Platform) -> None:
+    platform.scheduler(), platform.worker()
+    await asyncio.sleep(4)
+    platform.freeze_valkey()
+    await asyncio.sleep(2)
+    assert await platform.stop() == [0, 0]

@@ -1,9 +1,7 @@
 """Redis is killed, frozen and away, and hints come ten times, for nothing, or not at all: nothing changes."""
 
 import asyncio
-import os
 import random
-import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -36,9 +34,9 @@ async def test_redis_killed_and_frozen_delays_nothing(platform: Platform, target
     await asyncio.sleep(2)
     await platform.start_valkey()
     await asyncio.sleep(1)
-    os.kill(platform.servers.valkey.pid, signal.SIGSTOP)
+    platform.freeze_valkey()
     await asyncio.sleep(3)
-    os.kill(platform.servers.valkey.pid, signal.SIGCONT)
+    platform.thaw_valkey()
     await asyncio.sleep(1)
     total = await platform.settled(since)
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
