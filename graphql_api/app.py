@@ -38,8 +38,10 @@ def create_app(settings: Settings) -> Starlette:
             finally:
                 sender.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[Route("/graphql", GraphQLView(gate)), *live_routes(entry), *operation_routes(settings)],
         middleware=[Middleware(RequestTelemetry)],
         lifespan=lifespan,
     )
+    app.state.entry = entry
+    return app

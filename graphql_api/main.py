@@ -34,12 +34,16 @@ def main() -> None:
 
 
 class Server(uvicorn.Server):
-    """Says in our own words where it listens."""
+    """Says in our own words where it listens, and waits for no stream of events when it stops."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             _logger.info("listening", host=self.config.host, port=self.config.port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.entry.end_streams()  # type: ignore[union-attr]  # the application of create_app
+        await super().shutdown(sockets)
 
 
 def make_server(settings: Settings) -> Server:

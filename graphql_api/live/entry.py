@@ -11,6 +11,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from graphql_api.live.cursors import cursor_of
+from graphql_api.live.event_stream import EventStream
 from graphql_api.live.hub import Hub, Request
 from graphql_api.live.sessions import Sessions
 from graphql_api.live.subscriptions import SubscriptionContext, Watch
@@ -33,6 +34,7 @@ class Entry:
         self.allowed_origins = frozenset(allowed_origins)
         self.sessions = Sessions(gate)
         self.hub = Hub(schema, doorbell, lambda principal: gate.context(principal, "live"))
+        self.streams: set[EventStream] = set()
         self._schema = schema
 
     @asynccontextmanager
@@ -45,6 +47,11 @@ class Entry:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    def end_streams(self) -> None:
+        """End every stream of events: a server that stops would wait for them. Their clients come back."""
+        for stream in tuple(self.streams):
+            stream.cut()
 
     async def present_cursor(self, principal: Principal) -> str:
         """The place after everything that happened so far. Whoever keeps it misses nothing before its first event."""

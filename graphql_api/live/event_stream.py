@@ -56,6 +56,13 @@ class EventStream:
         self._push(b"event: next\ndata: %b\n\n%b" % (payload, _COMPLETE))
         self._has_ended = True
 
+    def cut(self) -> None:
+        """End without `complete`, so that the client comes back with the last id."""
+        self._waiting.clear()
+        self._has_ended = True
+        self._room.set()
+        self._changed.set()
+
     def begin_at(self, cursor: str) -> None:
         """Tell where the stream begins, for whoever is cut off before the first event."""
         self._push(b"id: %b\n\n" % cursor.encode())
@@ -76,14 +83,11 @@ class EventStream:
             return
         self._waiting.append(chunk)
         self._waiting_bytes += len(chunk)
+        self._changed.set()
         if self._waiting_bytes > UNREAD_BYTES:
-            # The stream ends without `complete`, so its client comes back with the last id.
-            self._waiting.clear()
-            self._has_ended = True
-            self._room.set()
+            self.cut()
         elif self._waiting_bytes > _ROOM_BYTES:
             self._room.clear()
-        self._changed.set()
 
     def _take(self) -> bytes:
         chunk = b"".join(self._waiting)

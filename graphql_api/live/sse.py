@@ -63,6 +63,7 @@ class EventStreamView(GraphQLView):
         stream = EventStream(context.request_id)
         authorization = request.headers["authorization"]
         self._entry.sessions.add(authorization, stream.lose_token)
+        self._entry.streams.add(stream)
         membership: Membership | None = None
         try:
             membership = await self._begin(request, operation, context, stream)
@@ -70,6 +71,7 @@ class EventStreamView(GraphQLView):
                 async for chunk in chunks:
                     yield chunk
         finally:
+            self._entry.streams.discard(stream)
             self._entry.sessions.remove(authorization, stream.lose_token)
             if membership is not None:
                 membership.leave()

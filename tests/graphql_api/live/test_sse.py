@@ -204,6 +204,14 @@ async def test_a_client_that_leaves_is_forgotten(api: Api, world: World) -> None
     assert api.groups == []
 
 
+async def test_a_server_that_stops_ends_its_streams_so_that_clients_come_back(api: Api, world: World) -> None:
+    async with stream(api, world.token) as events:
+        await events.next()
+        api.entry.end_streams()
+        with pytest.raises(EOFError):
+            await events.next()
+
+
 async def test_a_silent_stream_sends_comments(api: Api, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphql_api.live.event_stream._SILENCE_SECONDS", 0.05)
     async with stream(api, world.token) as events:
