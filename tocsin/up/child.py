@@ -24,12 +24,16 @@ class ChildError(Exception):
 
 @dataclass(frozen=True)
 class Module:
-    """What to run: `python -m module arguments`, under a name for the log, with variables besides the common ones."""
+    """What to run: `python -m module arguments`, under a name for the log, with variables besides the common ones.
+
+    One that `stops_last` is what others need until their end.
+    """
 
     name: str
     module: str
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    stops_last: bool = False
 
 
 class Child:

@@ -106,7 +106,8 @@ async def _supervise(run: Run, prepared: Prepared, environment: Mapping[str, str
 
 
 def _demo_modules(demo: Demo | None) -> list[Module]:
-    return [] if demo is None else [Module("demo", "tocsin.demo.targets", demo.arguments)]
+    # To probes that are under way, targets that end are targets that fail.
+    return [] if demo is None else [Module("demo", "tocsin.demo.targets", demo.arguments, stops_last=True)]
 
 
 def _child_environment(run: Run, demo: Demo | None) -> dict[str, str]:

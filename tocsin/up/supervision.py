@@ -20,6 +20,8 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 # A process that ran this long was well, so its next crash is a first one.
 WELL_SECONDS: Final = 60.0
 SERVER_CHECK_SECONDS: Final = 0.5
+# After a start that failed, as on a full disk.
+SERVER_PAUSE_SECONDS: Final = 5.0
 
 
 class Supervisor:
@@ -31,23 +33,24 @@ class Supervisor:
         self._lock_fd = lock_fd
         self._children: dict[str, Child] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._last_tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
     def run(self, modules: Sequence[Module]) -> None:
         """Start the modules and keep them running, from now on."""
-        self._tasks += [asyncio.create_task(self._keep_running(module)) for module in modules]
+        for module in modules:
+            tasks = self._last_tasks if module.stops_last else self._tasks
+            tasks.append(asyncio.create_task(self._keep_running(module)))
 
     def watch(self, servers: EmbeddedServers) -> None:
         """Start an embedded server again when it ends, from now on."""
         self._tasks.append(asyncio.create_task(self._keep_serving(servers)))
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """Stop all children together: gently, then by force when their time is over or the event is set."""
+        """Stop all children: gently, then by force when their time is over or the event is set."""
         self._stopping.set()
-        for child in self._children.values():
-            child.ask_to_stop()
         hurried = asyncio.create_task(set_within(hurry, STOP_SECONDS))
-        ended = asyncio.create_task(self._all_ended())
+        ended = asyncio.create_task(self._end_in_order())
         await asyncio.wait([ended, hurried], return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
         for name, child in self._children.items():
@@ -55,8 +58,12 @@ class Supervisor:
             child.kill()
         await ended
 
-    async def _all_ended(self) -> bool:
-        await asyncio.gather(*self._tasks)
+    async def _end_in_order(self) -> bool:
+        for last, tasks in ((False, self._tasks), (True, self._last_tasks)):
+            for child in self._children.values():
+                if child.module.stops_last is last:
+                    child.ask_to_stop()
+            await asyncio.gather(*tasks)
         return True
 
     async def _keep_running(self, module: Module) -> None:
@@ -100,6 +107,7 @@ class Supervisor:
             await asyncio.to_thread(server.start)
         except (EmbeddedServerError, OSError) as exc:
             self._log.say(str(exc), "error")
+            await set_within(self._stopping, SERVER_PAUSE_SECONDS)
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:
