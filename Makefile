@@ -18,8 +18,9 @@ setup: $(READY) ## Make the environment, with the locked dependencies.
 
 $(READY): pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@# uv first: once .venv has a python, it may be the first one in the caller's PATH, and it has no pip.
 	@test -x .venv/uv/bin/uv || $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .venv/uv "$(UV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
 	UV_PYTHON_DOWNLOADS=never .venv/uv/bin/uv sync --frozen --python $(BIN)/python
 	@touch $@
 

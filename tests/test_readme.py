@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.embedded.conftest import open_folder
 from tocsin.settings import Servers
 
 ROOT = Path(__file__).parent.parent
@@ -43,12 +44,11 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation() -> Iterator[Installation]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("readme") / "data"
-    command = [sys.executable, "-m", "tocsin.cli", "up", "--data-dir", str(folder), "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as up:
+    command = [sys.executable, "-m", "tocsin.cli", "up", "--port", str(port), "--data-dir"]
+    with open_folder() as folder, subprocess.Popen([*command, folder], cwd=ROOT, stdout=subprocess.DEVNULL) as up:
         try:
             wait_until_ready(port, up)
             yield Installation(port, folder)

@@ -82,6 +82,32 @@ def migrate(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Write everything into a file, while all goes on."""
+    from tocsin.backup import back_up  # noqa: PLC0415 - other commands start faster without it
+
+    with exit_plainly():
+        back_up(file, data_dir)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `tocsin backup` wrote.")],
+    data_dir: Annotated[
+        Path, typer.Option(envvar="TOCSIN_DATA_DIR", help="Folder to restore into; not used with own servers.")
+    ] = DEFAULT_DATA_DIR,
+) -> None:
+    """Fill an installation that holds nothing yet and is not running."""
+    from tocsin.backup import restore  # noqa: PLC0415 - other commands start faster without it
+
+    with exit_plainly():
+        restore(file, data_dir)
+
+
+@app.command()
 def doctor(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Check this installation, and say what is wrong with it and what helps."""
     from tocsin.doctor import examine  # noqa: PLC0415 - other commands start faster without it

@@ -13,6 +13,7 @@ import structlog
 
 from tocsin.embedded.accounts import Account
 from tocsin.embedded.errors import EmbeddedServerError
+from tocsin.embedded.lock import locked
 
 LINK_NAME = "servers"
 LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
@@ -46,6 +47,8 @@ def opened(data_dir: Path, lock_fd: int, account: Account, *, throwaway: bool) -
         if not home.is_dir() or not account.can_enter(home):
             home = stack.enter_context(temporary_folder(account)) if throwaway else home_elsewhere(data_dir)
         if home != data_dir:
+            # A copy of the data folder leads to the same home.
+            stack.enter_context(locked(home))
             _logger.info("embedded servers keep their data elsewhere", data_dir=str(data_dir), home=str(home))
         parent = home if fits_sockets(home) else stack.enter_context(temporary_folder(account))
         folders = Folders(data_dir, home, parent / "run", lock_fd)
@@ -63,7 +66,13 @@ def make_data_dir(data_dir: Path) -> Path:
 
 
 def existing_home(data_dir: Path) -> Path:
+    """Where the data is. Raises EmbeddedServerError when it was elsewhere and is gone."""
     link = data_dir / LINK_NAME
+    if link.is_symlink() and not link.exists():
+        raise EmbeddedServerError(
+            f"the data of {data_dir} was in {link.readlink()}, which is gone: "
+            f"put it back, or remove {link} to start anew"
+        )
     return link.resolve() if link.is_symlink() else data_dir
 
 

@@ -1,0 +1,37 @@
+"""Root's data where the servers' account cannot enter the data folder: it is elsewhere, and never lost from sight."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tocsin.embedded import EmbeddedServerError, embedded_servers
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root's data goes elsewhere")
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A data folder behind one that nobody else can enter, with its servers stopped."""
+    tmp_path.chmod(0o700)
+    with embedded_servers(tmp_path / "data") as servers:
+        home = servers.home
+    yield tmp_path / "data"
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_data_that_is_gone_is_not_silently_begun_anew(closed: Path) -> None:
+    shutil.rmtree((closed / "servers").resolve())
+    with pytest.raises(EmbeddedServerError, match="which is gone"), embedded_servers(closed):
+        pass
+
+
+def test_a_copy_of_the_folder_leaves_the_running_original_alone(closed: Path) -> None:
+    copy = shutil.copytree(closed, closed.parent / "copy", symlinks=True)
+    with embedded_servers(closed) as original:
+        with pytest.raises(EmbeddedServerError, match="is in use by process"), embedded_servers(copy):
+            pass
+        assert original.postgres.answers()
+        assert original.valkey.answers()
