@@ -85,12 +85,19 @@ def block_with(text: str) -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def workplace() -> Iterator[Path]:
+    """The one folder in which a reader works: a command finds there what an earlier one left."""
+    with open_folder() as folder:
+        yield folder
+
+
 PLAIN = [block for _, block in BLOCKS if block not in BY_CI and not any(text in block for text in BY_THEMSELVES)]
 
 
 @pytest.mark.parametrize("block", PLAIN, ids=lambda block: block.split("\n")[0][:50])
-def test_a_command_of_the_readme_does_what_it_says(block: str, installation: Installation, tmp_path: Path) -> None:
-    ended = run(block, installation, tmp_path)
+def test_a_command_of_the_readme_does_what_it_says(block: str, installation: Installation, workplace: Path) -> None:
+    ended = run(block, installation, workplace)
     assert ended.returncode == 0, ended.stderr
 
 
