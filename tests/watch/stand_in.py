@@ -141,7 +141,7 @@ class StandIn:
             return
         self.questions.append(payload)
         self.on_question.set()
-        data = self._page(**payload["variables"])
+        data = self._page(**payload["variables"], with_results="results(" in payload["query"])
         await self.may_answer.wait()
         if self.refusal:
             await _send(socket, type="error", id=operation, payload=[self.refusal])
@@ -149,11 +149,14 @@ class StandIn:
         await _send(socket, type="next", id=operation, payload={"data": data})
         await _send(socket, type="complete", id=operation)
 
-    def _page(self, first: int, after: str | None) -> dict[str, Any]:
+    def _page(self, first: int, after: str | None, *, with_results: bool) -> dict[str, Any]:
         start = int(after or 0)
         end = start + first
         page = {"hasNextPage": end < len(self.checks), "endCursor": str(end)}
-        nodes = self.checks[start:end]
+        left_out = set() if with_results else {"results"}
+        nodes = [
+            {name: value for name, value in node.items() if name not in left_out} for node in self.checks[start:end]
+        ]
         return {"viewer": {"organization": {"name": "acme"}}, "checks": {"pageInfo": page, "nodes": nodes}}
 
     async def _replay(self, socket: ServerConnection, subscription: str, after: int) -> None:

@@ -23,7 +23,7 @@ from tocsin.watch.view import Screen
 
 # Ages grow by the second; what happens is shown sooner, but not each event alone.
 _TICK_SECONDS: Final = 1.0
-_SHORTEST_PAUSE_SECONDS: Final = 0.1
+_SHORTEST_PAUSE_SECONDS: Final = 0.2
 _ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,11 +39,9 @@ def watch(url: str, token: str | None, local_token: Callable[[], str | None], *,
     if isinstance(sys.stdout, TextIOWrapper):
         # Whatever the terminal can show, a sign that it cannot stops nothing.
         sys.stdout.reconfigure(errors="replace")
-    try:
+    # Who stops reading the lines has ended it.
+    with suppress(BrokenPipeError):
         asyncio.run(_watch(address, token, plain=plain or not _can_draw()))
-    except BrokenPipeError:
-        # Who read the lines is gone; the interpreter must not try to write what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _can_draw() -> bool:
