@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import asyncpg
 
 from benchmarks.costs import CpuClock, cpu_of_family, parent
-from tocsin.database import Connection
+from tocsin.database import Connection, Role
 from tocsin.embedded import EmbeddedServers, embedded_servers
 from tocsin.migrate import migrate
 from tocsin.services.partitions import ensure_partitions
@@ -26,20 +26,19 @@ INSERT INTO event_counters (organization_id) VALUES (1);
 INSERT INTO sites (id, organization_id, name) VALUES (1, 1, 'site');
 """
 _CHECKS = """
-INSERT INTO checks (id, organization_id, site_id, name, kind, target, interval_seconds, timeout_ms, failure_threshold,
-                    success_threshold)
-SELECT i, 1, 1, 'check ' || i, 'http', jsonb_build_object('url', $3 || '/' || i), $2, 5000, 3, 2
-FROM generate_series(1, $1::int) i
-"""
-_VERSIONS = """
-INSERT INTO check_versions (check_id, revision, organization_id, valid_from, kind, target, interval_ms, timeout_ms,
-                            failure_threshold, success_threshold, paused)
-SELECT id, 1, 1, $1, kind, target, interval_seconds * 1000, timeout_ms, failure_threshold, success_threshold, false
-FROM checks
-"""
-_STATES = """
+WITH made AS (
+    INSERT INTO checks (id, organization_id, site_id, name, kind, target, interval_seconds, timeout_ms,
+                        failure_threshold, success_threshold)
+    SELECT i, 1, 1, 'check ' || i, 'http', jsonb_build_object('url', $4 || '/' || i), $3, least($3 * 1000, 5000), 3, 2
+    FROM generate_series($1::int, $2::int) i RETURNING *
+), versions AS (
+    INSERT INTO check_versions (check_id, revision, organization_id, valid_from, kind, target, interval_ms, timeout_ms,
+                                failure_threshold, success_threshold, paused)
+    SELECT id, 1, 1, $5, kind, target, interval_seconds * 1000, timeout_ms, failure_threshold, success_threshold, false
+    FROM made
+)
 INSERT INTO check_states (check_id, location_id, organization_id, folded_through, status, since, decided)
-SELECT id, 1, 1, $1, 'PENDING', $1, 'PENDING' FROM checks
+SELECT id, 1, 1, $5, 'PENDING', $5, 'PENDING' FROM made
 """
 
 
@@ -67,14 +66,26 @@ async def installed(servers: EmbeddedServers) -> AsyncIterator[Connection]:
 
 
 async def make_checks(
-    connection: Connection, count: int, interval_seconds: int, url: str, since: datetime | None = None
+    connection: Connection, count: int, interval_seconds: int, url: str, since: datetime | None = None, first: int = 1
 ) -> None:
-    """Make checks with the ids 1 to `count` and targets of their own, due from an instant on."""
+    """Make so many checks, with ids from `first` on and targets of their own, due from an instant on."""
     since = since or datetime.now(UTC)
-    await connection.execute(_CHECKS, count, interval_seconds, url)
-    await connection.execute(_VERSIONS, since)
-    await connection.execute(_STATES, since)
+    await connection.execute(_CHECKS, first, first + count - 1, interval_seconds, url, since)
     await connection.execute("ANALYZE checks, check_versions, check_states")
+
+
+async def delete_checks(connection: Connection) -> None:
+    """Let nothing be due any more."""
+    await connection.execute("UPDATE checks SET deleted_at = now()")
+    await connection.execute("UPDATE check_versions SET valid_to = now() WHERE valid_to = 'infinity'")
+
+
+async def engine_sessions(connection: Connection) -> int:
+    """How many connections schedulers and workers have."""
+    sessions: int = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1", Role.ENGINE.value
+    )
+    return sessions
 
 
 async def postgres_cpu(connection: Connection) -> CpuClock:
@@ -85,9 +96,10 @@ async def postgres_cpu(connection: Connection) -> CpuClock:
 
 
 @asynccontextmanager
-async def running(module: str, servers: EmbeddedServers) -> AsyncIterator[int]:
-    """Run one of the engine's processes, yield its id, and let it end as it would in an installation."""
-    environment = {**os.environ, "TOCSIN_DATABASE_URL": servers.database_url, "TOCSIN_REDIS_URL": servers.redis_url}
+async def running(module: str, servers: EmbeddedServers, **settings: str) -> AsyncIterator[int]:
+    """Run one of the platform's processes, yield its id, and let it end as it would in an installation."""
+    urls = {"TOCSIN_DATABASE_URL": servers.database_url, "TOCSIN_REDIS_URL": servers.redis_url}
+    environment = {**os.environ, **urls, **settings}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, env=environment, stdout=asyncio.subprocess.DEVNULL
     )

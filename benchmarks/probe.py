@@ -22,9 +22,9 @@ from probes.tls import make_tls_context
 from tocsin.domain.observations import Outcome
 from tocsin.domain.targets.http import HttpTarget
 
-ROUNDS = 5
+ROUNDS = 9
 CONCURRENCY = 100
-COUNT = 4000
+COUNT = 2000
 _TIMEOUT = timedelta(seconds=10)
 # Stock httpx and blackbox_exporter cost so much more that fewer probes say as much.
 _DEAR = 4
@@ -161,7 +161,7 @@ async def run() -> list[Figure]:
     """All figures of probes."""
     with running_target() as target:
         http = judge("HTTP probe", await compare_http(target), 1.3, 0.2)
-        https = judge("verified HTTPS probe", await compare_https(target, count=COUNT // 4), 1.8, None)
+        https = judge("verified HTTPS probe", await compare_https(target, count=COUNT // 5), 1.8, None)
         return list(itertools.chain(http, https))
 
 

@@ -54,9 +54,12 @@ class Retention:
 
 @dataclass(frozen=True)
 class Worker:
-    """`concurrency` bounds the probes under way in one worker process."""
+    """`concurrency` bounds the slots that one worker process holds.
 
-    concurrency: int = 1000
+    It holds them from up to 2.5 s before they are due until their results are stored, so 4,000 allow 1,500 a second.
+    """
+
+    concurrency: int = 4000
 
 
 @dataclass(frozen=True)
