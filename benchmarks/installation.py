@@ -96,12 +96,12 @@ async def postgres_cpu(connection: Connection) -> CpuClock:
 
 
 @asynccontextmanager
-async def running(module: str, servers: EmbeddedServers, **settings: str) -> AsyncIterator[int]:
+async def running(module: str, servers: EmbeddedServers, *arguments: str, **settings: str) -> AsyncIterator[int]:
     """Run one of the platform's processes, yield its id, and let it end as it would in an installation."""
     urls = {"TOCSIN_DATABASE_URL": servers.database_url, "TOCSIN_REDIS_URL": servers.redis_url}
     environment = {**os.environ, **urls, **settings}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, env=environment, stdout=asyncio.subprocess.DEVNULL
+        sys.executable, "-m", module, *arguments, env=environment, stdout=asyncio.subprocess.DEVNULL
     )
     try:
         yield process.pid
