@@ -35,7 +35,7 @@ async def test_black_holed_targets_delay_no_other(
     await asyncio.sleep(5)
     total = await platform.settled(since)
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
-    assert total.percentile(0.99) < 0.5
+    assert total.percentile(0.99) < 1
     longest = "SELECT max(duration_us) FROM results WHERE check_id {} ALL($1::bigint[])"
     assert await platform.ask(longest.format("<>"), holes) < 500_000
     outcomes = "SELECT array_agg(DISTINCT outcome) FROM results WHERE check_id = ANY($1::bigint[])"

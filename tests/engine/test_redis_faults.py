@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import redis.asyncio
 
-from tests.engine.harness import Platform, Target
+from tests.engine.harness import Platform, Target, eventually
 from tocsin.queue import PROBE_BATCH, PROBE_RUN, PROBES_QUEUE, _message, make_broker
 
 
@@ -21,7 +21,7 @@ async def test_without_redis_all_goes_on_in_time(platform: Platform, target: tup
     total = await platform.settled(since)
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert total.probed > 500
-    assert total.percentile(0.99) < 0.5
+    assert total.percentile(0.99) < 1
 
 
 @pytest.mark.soak
@@ -40,7 +40,7 @@ async def test_redis_killed_and_frozen_delays_nothing(platform: Platform, target
     await asyncio.sleep(1)
     total = await platform.settled(since)
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
-    assert total.percentile(0.99) < 0.5
+    assert total.percentile(0.99) < 1
     assert all(process.is_running for process in processes)
 
 
@@ -66,7 +66,7 @@ async def hint_wildly(platform: Platform) -> None:
 async def flap(answer: type[Target]) -> None:
     """Fail and recover again and again, so that incidents open and close."""
     while True:
-        await asyncio.sleep(3.5)
+        await asyncio.sleep(4.5)
         answer.status = 503 if answer.status == 200 else 200
 
 
@@ -94,12 +94,12 @@ async def run_with(platform: Platform, target: tuple[int, type[Target]], harm: H
     harming = asyncio.gather(harm(platform), flap(answer))
     platform.scheduler(), platform.worker(), platform.worker()
     since = await platform.until_probing()
-    await asyncio.sleep(7)
+    await eventually(lambda: platform.ask("SELECT count(*) >= 100 FROM incidents"), 20)
+    await asyncio.sleep(1)
     total = await platform.settled(since)
     harming.cancel()
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
-    assert total.percentile(0.99) < 0.5
+    assert total.percentile(0.99) < 1
     assert await platform.stop() == [0, 0, 0]
     assert answer.answered == await platform.ask("SELECT count(*) FROM results")
-    assert await platform.ask("SELECT count(*) FROM incidents") >= 100
     assert await platform.problems() == []
