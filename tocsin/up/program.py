@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from tocsin.up.supervision import Supervisor, set_within
 from tocsin.up.welcome import OwnerToken, wait_until_listening, welcome
 
 PARENT_CHECK_SECONDS: Final = 1.0
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Any URLs: they stand in for those of embedded servers while the other settings are read.
 _PLACEHOLDERS: Final = Servers("postgresql:///", "unix:///")
 
@@ -41,13 +43,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the platform: what it was told, and what it works on."""
+    """One run of the platform: what it was told, what it works on, and whether it was asked to end."""
 
     options: Options
     settings: Settings
     environment: Mapping[str, str]
     installation: Installation
     log: Log
+    asked: threading.Event
 
 
 def up(options: Options, environment: Mapping[str, str]) -> None:
@@ -57,13 +60,13 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
     servers = own_servers(environment)
     settings = read_settings(with_servers(environment, servers or _PLACEHOLDERS))
     require_free(settings.api)
-    _treat_as_interrupt(signal.SIGTERM, signal.SIGHUP)
+    asked = _end_start_by_signals()
     log_format = environment.get("TOCSIN_LOG_FORMAT") or "console"
     configure_logging("up", log_format)
     log = Log(log_format)
     log.say("starting", data_dir=options.data_dir, servers="embedded" if servers is None else "own")
     with opened_installation(options.data_dir, servers) as installation:
-        asyncio.run(_run(Run(options, settings, environment, installation, log)))
+        asyncio.run(_run(Run(options, settings, environment, installation, log, asked)))
     log.say("stopped")
 
 
@@ -72,11 +75,22 @@ def _with_options(environment: Mapping[str, str], options: Options) -> dict[str,
     return {**environment, **{name: str(value) for name, value in given.items() if value is not None}}
 
 
-def _treat_as_interrupt(*numbers: signal.Signals) -> None:
-    """Let these signals end a start as Ctrl-C does, unless they are ignored, as `nohup` has it."""
-    for number in numbers:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+def _end_start_by_signals() -> threading.Event:
+    """Let a signal end the start, and remember it: an interrupt that is raised in a destructor is lost."""
+    asked = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    for number in _stop_signals():
+        signal.signal(number, interrupt)
+    return asked
+
+
+def _stop_signals() -> list[signal.Signals]:
+    """All but those that are ignored, as `nohup` has it."""
+    return [number for number in _STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
 
 async def _run(run: Run) -> None:
@@ -93,7 +107,7 @@ async def _run(run: Run) -> None:
 
 async def _supervise(run: Run, prepared: Prepared, environment: Mapping[str, str]) -> None:
     """Keep all processes running until a signal comes."""
-    stop, hurry = _signals()
+    stop, hurry = _signals(run.asked)
     supervisor = Supervisor(run.log, environment, run.installation.lock_fd)
     supervisor.run([*platform_modules(run.settings), *_demo_modules(prepared.demo)])
     if run.installation.embedded:
@@ -125,16 +139,17 @@ async def _greet(run: Run, token: OwnerToken) -> None:
     run.log.show(welcome(run.settings.api, run.options.data_dir, token))
 
 
-def _signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Events that the first and the second signal set."""
+def _signals(asked: threading.Event) -> tuple[asyncio.Event, asyncio.Event]:
+    """Events that the first and the second signal set; the first may have come already."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def ask() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, ask)
+    for number in _stop_signals():
+        asyncio.get_running_loop().add_signal_handler(number, ask)
+    if asked.is_set():
+        stop.set()
     return stop, hurry
 
 
