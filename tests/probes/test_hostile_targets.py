@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import statistics
 import time
 from asyncio import StreamReader, StreamWriter
 from datetime import timedelta
@@ -87,7 +88,8 @@ async def test_hostile_targets_do_not_hold_up_good_ones(serve: Serve, engine: En
     observations = [await _observe(engine, good, "hello") for _ in range(20)]
     ends = await asyncio.gather(*attack)
     assert {observation.outcome for observation in observations} == {Outcome.SUCCESS}
-    assert max(observation.duration for observation in observations) < timedelta(seconds=0.25)
+    # The median, as a machine that does other things as well may hold up any single one.
+    assert statistics.median(observation.duration for observation in observations) < timedelta(seconds=0.1)
     assert max(end.duration for end in ends) <= timedelta(seconds=1 + 0.25)
 
 
