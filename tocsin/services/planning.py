@@ -50,7 +50,8 @@ def _second(instant: datetime) -> datetime:
 
 
 # The distinct intervals are found by jumping along the index, so the cost does not grow with the checks that are
-# not due. A tick is not planned before the cron expressions are expanded past it: an instant would be lost.
+# not due; OFFSET keeps each search of the index for itself, for joined at will, PostgreSQL reads all checks. A tick is
+# not planned before the cron expressions are expanded past it: an instant would be lost.
 _PLAN = """
 WITH RECURSIVE next AS (
     SELECT max(at) + interval '1 second' AS at FROM ticks
@@ -72,9 +73,12 @@ WITH RECURSIVE next AS (
     FROM planned p, intervals i WHERE i.every_ms IS NOT NULL
 ), due AS (
     SELECT v.check_id, v.revision, v.phase_ms - w.phase_ms AS offset_ms
-    FROM windows w JOIN check_versions v
-      ON v.interval_ms = w.every_ms AND NOT v.paused AND v.interval_ms IS NOT NULL
-     AND v.phase_ms >= w.phase_ms AND v.phase_ms < w.phase_ms + 1000 AND v.valid_to > w.at
+    FROM windows w CROSS JOIN LATERAL (
+        SELECT * FROM check_versions
+        WHERE interval_ms = w.every_ms AND NOT paused AND interval_ms IS NOT NULL
+          AND phase_ms >= w.phase_ms AND phase_ms < w.phase_ms + 1000 AND valid_to > w.at
+        OFFSET 0
+    ) v
     WHERE w.at + (v.phase_ms - w.phase_ms) * interval '1 millisecond' >= v.valid_from
       AND w.at + (v.phase_ms - w.phase_ms) * interval '1 millisecond' < v.valid_to
     UNION ALL
