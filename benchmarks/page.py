@@ -96,7 +96,7 @@ async def _dashboards() -> AsyncIterator[tuple[Connection, tuple[Dashboard, Dash
                 ) as our_client,
                 httpx.AsyncClient(base_url=stock, timeout=30) as stock_client,
             ):
-                await asyncio.gather(_answering(our_client), _answering(stock_client))
+                await asyncio.gather(answering(our_client), answering(stock_client))
                 yield (
                     connection,
                     (
@@ -114,7 +114,8 @@ async def _prepare(connection: Connection) -> str:
     return await create_token(connection, ORGANIZATION, "benchmark")
 
 
-async def _answering(client: httpx.AsyncClient) -> None:
+async def answering(client: httpx.AsyncClient) -> None:
+    """Wait until the server answers."""
     async with asyncio.timeout(30):
         while True:
             try:
