@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -65,11 +65,6 @@ def _remedy(host: str) -> str:
     if not host.isascii():
         return "; write a name that is not accepted in its own script in ASCII, as xn--..."
     return ", such as 192.0.2.1 or 2001:db8::1 without brackets"
-
-
-def host_in_url(host: str) -> str:
-    """An IPv6 address stands in brackets in a URL or before a port."""
-    return f"[{host}]" if _is_ip_address(host) and isinstance(ip_address(host), IPv6Address) else host
 
 
 Host = Annotated[str, Field(min_length=1, max_length=253), AfterValidator(validate_host)]

@@ -152,11 +152,6 @@ class HttpTarget(Target):
             raise ValueError("cannot be judged with HEAD, which is answered without a body; choose GET")
         return text
 
-    @property
-    def summary(self) -> str:
-        # A query and a fragment may carry a secret.
-        return f"{self.method} {re.split('[?#]', self.url)[0]}"
-
     def accepts_status(self, status_code: int) -> bool:
         """Whether a response with this status code counts as success."""
         return status_code in _statuses(self.expected_status)

@@ -15,8 +15,3 @@ class Target(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: ClassVar[str]
-
-    @property
-    def summary(self) -> str:
-        """One line that names the target to a person, without secrets."""
-        raise NotImplementedError

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from tocsin.domain.targets.addresses import Host, Port, host_in_url
+from tocsin.domain.targets.addresses import Host, Port
 from tocsin.domain.targets.model import Target
 
 
@@ -15,7 +15,3 @@ class TcpTarget(Target):
 
     host: Host = Field(description="Host name, or IP address without brackets.")
     port: Port = Field(description="Port, from 1 to 65535.")
-
-    @property
-    def summary(self) -> str:
-        return f"{host_in_url(self.host)}:{self.port}"
