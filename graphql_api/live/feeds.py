@@ -10,7 +10,7 @@ from graphql_api.live.cohorts import Subscriber
 from graphql_api.live.cursors import cursor_expired
 from graphql_api.live.failures import RETRY_SECONDS, note_failure
 from graphql_api.live.groups import Group
-from graphql_api.live.pages import ShownPage, read_shown_page
+from graphql_api.live.pages import ShownPage, shown_page
 from tocsin.database import read_transaction
 from tocsin.services.event_reading import CursorExpiredError, Position, newest_position, start_of
 
@@ -92,11 +92,11 @@ class Feed:
                 if not self._groups:
                     return
                 selections = {group.selection for group in self._groups.values()}
-                page = await read_shown_page(self.organization_id, self.position, selections)
-                self.position = page.end
-                groups = tuple(self._groups.values())
-                for group in groups:
-                    group.offer(page)
+                async with shown_page(self.organization_id, self.position, selections) as page:
+                    self.position = page.end
+                    groups = tuple(self._groups.values())
+                    for group in groups:
+                        group.offer(page)
             if page.lag is not None:
                 EVENT_LAG.observe(page.lag.total_seconds())
             if page.has_more:

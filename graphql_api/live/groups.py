@@ -11,7 +11,7 @@ from graphql_api.live.cohorts import Cohort, Subscriber
 from graphql_api.live.cursors import cursor_expired
 from graphql_api.live.execution import SLICE, Execution
 from graphql_api.live.failures import RETRY_SECONDS, note_failure
-from graphql_api.live.pages import Selection, ShownItem, ShownPage, read_shown_page
+from graphql_api.live.pages import Selection, ShownItem, ShownPage, shown_page
 from tocsin.services.event_reading import CursorExpiredError, Position
 
 # A subscription that is executed slower than its events come is ended before their rows fill the memory.
@@ -171,15 +171,19 @@ class Group:
         """The next page of a replay; while the database is away, tried again and again."""
         while True:
             try:
-                async with self._reading:
-                    return await read_shown_page(
-                        self._organization_id, position, [self.selection], until=self.live.position
-                    )
+                return await self._read_once(position)
             except CursorExpiredError:
                 raise
             except Exception as exc:  # no failure may leave out an event
                 note_failure(exc)
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read_once(self, position: Position) -> ShownPage:
+        async with (
+            self._reading,
+            shown_page(self._organization_id, position, [self.selection], until=self.live.position) as page,
+        ):
+            return page
 
 
 def _slices(items: Sequence[ShownItem]) -> Iterator[Sequence[ShownItem]]:

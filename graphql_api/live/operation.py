@@ -25,6 +25,7 @@ class Operation:
 
     def __init__(self, socket: "Socket", principal: Principal, operation_id: str, request: Request) -> None:
         self._socket = socket
+        self._wire = socket.wire
         self._id = operation_id
         self._id_json = orjson.dumps(operation_id)
         self._request_id = uuid4().hex
@@ -32,14 +33,14 @@ class Operation:
         self._task: asyncio.Task[None] | None = asyncio.create_task(self._run(principal, request))
 
     def deliver(self, batch: Batch) -> None:
-        self._socket.write(batch.frames(self._id_json))
+        self._wire.write(batch.frames(self._id_json))
 
     @property
     def has_room(self) -> bool:
-        return self._socket.wire.has_room
+        return self._wire.has_room
 
     async def drained(self) -> None:
-        await self._socket.wire.drained()
+        await self._wire.drained()
 
     def fail(self, error: GraphQLError) -> None:
         self._fail([error])
@@ -68,7 +69,7 @@ class Operation:
 
     def _complete(self, payload: bytes) -> None:
         self._socket.forget(self._id)
-        self._socket.write(Batch([("", payload)]).frames(self._id_json))
+        self._wire.write(Batch([("", payload)]).frames(self._id_json))
         self._socket.send({"type": "complete", "id": self._id})
 
     def _fail(self, errors: Sequence[GraphQLError]) -> None:

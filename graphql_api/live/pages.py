@@ -1,6 +1,7 @@
 """Pages of the event log, ready to be shown: the event of each item, with its check, read in one transaction."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -67,15 +68,19 @@ def interest_of(selections: Collection[Selection]) -> Interest | None:
     return Interest(check_ids, frozenset(s.site_id for s in selections if s.check_id is None and s.site_id is not None))
 
 
-async def read_shown_page(
+@asynccontextmanager
+async def shown_page(
     organization_id: int, after: Position, selections: Collection[Selection], *, until: Position | None = None
-) -> ShownPage:
-    """The next items that any of the selections shows. Raises CursorExpiredError."""
+) -> AsyncIterator[ShownPage]:
+    """The next items that any of the selections shows. Raises CursorExpiredError.
+
+    They are there before the transaction has ended, which whoever is in a hurry need not wait for.
+    """
     kinds = {selection.kind for selection in selections}
     async with read_transaction(organization_id) as connection:
         page = await read_page(connection, organization_id, after, kinds, until=until, interest=interest_of(selections))
         checks = await _read_checks(connection, page.items)
-    return ShownPage(_show(organization_id, page.items, checks), page.end, has_more=page.has_more, lag=page.lag)
+        yield ShownPage(_show(organization_id, page.items, checks), page.end, has_more=page.has_more, lag=page.lag)
 
 
 async def _read_checks(connection: Connection, items: Collection[Item]) -> dict[int, Check]:

@@ -18,7 +18,7 @@ from graphql_api.live.failures import note_failure
 from graphql_api.live.hub import Request
 from graphql_api.live.operation import Operation
 from graphql_api.live.origins import may_connect
-from graphql_api.live.wire import UNREAD_BYTES, Wire, wire_of
+from graphql_api.live.wire import TRY_AGAIN_LATER, Wire, wire_of
 from graphql_api.view import RefusedRequestError
 from tocsin.services.accounts import Principal
 
@@ -28,8 +28,6 @@ MAXIMUM_OPERATIONS: Final = 100
 LONGEST_ID: Final = 128
 INIT_SECONDS: Final = 10.0
 
-# Clients come back after the first of these, and not after those that say that they did something wrong.
-TRY_AGAIN_LATER: Final = 1013
 BAD_REQUEST: Final = 4400
 UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
@@ -72,14 +70,8 @@ class Socket:
             deadline.cancel()
             self._leave()
 
-    def write(self, frames: bytes) -> None:
-        """Send frames, unless the client reads none: what it has not read is held only up to a limit."""
-        self.wire.write(frames)
-        if self.wire.unread_bytes > UNREAD_BYTES:
-            self.end(TRY_AGAIN_LATER, "You read too slowly; go on from your cursor.")
-
     def send(self, message: dict[str, Any]) -> None:
-        self.write(frame(orjson.dumps(message)))
+        self.wire.write(frame(orjson.dumps(message)))
 
     def end(self, code: int, reason: str) -> None:
         self.wire.end(code, reason)

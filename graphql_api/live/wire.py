@@ -12,6 +12,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 # What a client has not read yet. More than this, and it is cut off: it may come back with its cursor.
 UNREAD_BYTES: Final = 4 * 1024 * 1024
 MAXIMUM_MESSAGE_BYTES: Final = 64 * 1024
+# The close code after which clients come back by themselves.
+TRY_AGAIN_LATER: Final = 1013
 # A client that was told to go has this long to read it.
 _FAREWELL_SECONDS: Final = 5.0
 _STATE: Final = "wire"
@@ -36,16 +38,17 @@ class Wire(WebSocketsSansIOProtocol):
 
     @property
     def is_open(self) -> bool:
-        return self.handshake_complete and not (self.close_sent or self.disconnected or self.transport.is_closing())
-
-    @property
-    def unread_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
+        return not (self.close_sent or self.transport.is_closing())
 
     def write(self, frames: bytes) -> None:
-        """Send whole frames, which must not be masked. Once the connection is closing, nothing is sent."""
+        """Send whole frames, which must not be masked. Once the connection is closing, nothing is sent.
+
+        What the client has not read is held up to a limit; then the connection is closed.
+        """
         if self.is_open:
             self.transport.write(frames)
+            if self.transport.get_write_buffer_size() > UNREAD_BYTES:
+                self.end(TRY_AGAIN_LATER, "You read too slowly; go on from your cursor.")
 
     @property
     def has_room(self) -> bool:

@@ -1,6 +1,8 @@
 """Who replays nearby replays together; who reads slowly holds up nobody."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from graphql_api.live.cursors import cursor_of
 from graphql_api.live.execution import Execution
 from graphql_api.live.feeds import Membership
 from graphql_api.live.hub import Request
-from graphql_api.live.pages import ShownPage, read_shown_page
+from graphql_api.live.pages import ShownPage, shown_page
 from graphql_api.live.subscriptions import Watch
 from tests.graphql_api.live.harness import RESULTS, Api, World
 from tocsin.services.event_reading import Position, start_of
@@ -68,11 +70,13 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Replays read nothing before it is set."""
     opened = asyncio.Event()
 
-    async def read(*args: Any, **options: Any) -> ShownPage:
+    @asynccontextmanager
+    async def read(*args: Any, **options: Any) -> AsyncIterator[ShownPage]:
         await opened.wait()
-        return await read_shown_page(*args, **options)
+        async with shown_page(*args, **options) as page:
+            yield page
 
-    monkeypatch.setattr("graphql_api.live.groups.read_shown_page", read)
+    monkeypatch.setattr("graphql_api.live.groups.shown_page", read)
     return opened
 
 
@@ -150,12 +154,14 @@ async def test_a_replay_survives_a_database_that_is_away(
 ) -> None:
     failures = iter([OSError(), ConnectionResetError()])
 
-    async def read(*args: Any, **options: Any) -> ShownPage:
+    @asynccontextmanager
+    async def read(*args: Any, **options: Any) -> AsyncIterator[ShownPage]:
         if failure := next(failures, None):
             raise failure
-        return await read_shown_page(*args, **options)
+        async with shown_page(*args, **options) as page:
+            yield page
 
-    monkeypatch.setattr("graphql_api.live.groups.read_shown_page", read)
+    monkeypatch.setattr("graphql_api.live.groups.shown_page", read)
     monkeypatch.setattr("graphql_api.live.groups.RETRY_SECONDS", 0.01)
     await world.report(count=3)
     reader = Reader()

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -9,7 +11,7 @@ import pytest
 
 from graphql_api.ids import encode
 from graphql_api.live.cursors import cursor_of
-from graphql_api.live.pages import ShownPage, read_shown_page
+from graphql_api.live.pages import ShownPage, shown_page
 from tests.graphql_api.live.harness import RESULTS, Api, World
 from tocsin.services.event_reading import Position
 
@@ -114,16 +116,17 @@ async def test_who_joins_while_a_page_is_read_for_others_misses_nothing(
 ) -> None:
     reading, go_on = asyncio.Event(), asyncio.Event()
 
-    async def read_slowly(*args: Any) -> ShownPage:
-        page = await read_shown_page(*args)
-        reading.set()
-        await go_on.wait()
-        return page
+    @asynccontextmanager
+    async def read_slowly(*args: Any) -> AsyncIterator[ShownPage]:
+        async with shown_page(*args) as page:
+            reading.set()
+            await go_on.wait()
+            yield page
 
     async with api.client(world.token) as client:
         await client.subscribe(operation_id="one check", check=world.check(0))
         await api.joined()
-        monkeypatch.setattr("graphql_api.live.feeds.read_shown_page", read_slowly)
+        monkeypatch.setattr("graphql_api.live.feeds.shown_page", read_slowly)
         slots = await world.report(check=1)
         await reading.wait()
         await client.subscribe(operation_id="every check", after=client.start_cursor)

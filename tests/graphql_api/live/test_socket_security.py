@@ -112,9 +112,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def measured(wire: Wire, frames: bytes) -> None:
         write(wire, frames)
-        sizes.append(wire.unread_bytes)
+        sizes.append(wire.transport.get_write_buffer_size())
 
-    monkeypatch.setattr("graphql_api.live.websocket.UNREAD_BYTES", 200_000)
+    monkeypatch.setattr("graphql_api.live.wire.UNREAD_BYTES", 200_000)
     monkeypatch.setattr(Wire, "write", measured)
     return sizes
 
