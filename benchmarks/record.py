@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import uvloop
 from tortoise import Tortoise
-from tortoise.transactions import in_transaction
 
 from benchmarks.costs import Cost, CpuClock, measured, median, median_ratio
 from benchmarks.installation import ORGANIZATION, installed, make_checks, postgres_cpu, running_servers
@@ -61,8 +60,7 @@ def storing(connection: Connection, now: datetime) -> Store:
     """Our results alone: each stored once, whoever repeats it."""
 
     async def store(results: Sequence[Result]) -> None:
-        async with connection.transaction():
-            await connection.execute(recording.INSERT, *recording.arguments(results, now))
+        await connection.execute(recording.INSERT, *recording.arguments(results, now))
 
     return store
 
@@ -77,9 +75,8 @@ def folding(connection: Connection, now: datetime) -> Store:
 
 
 async def bulk_create(results: Sequence[Result]) -> None:
-    """Tortoise's way, in a transaction."""
-    async with in_transaction():
-        await StoredResult.bulk_create([_model(result) for result in results])
+    """Tortoise's way; it makes a transaction of its own."""
+    await StoredResult.bulk_create([_model(result) for result in results])
 
 
 def _model(result: Result) -> StoredResult:

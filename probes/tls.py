@@ -12,7 +12,8 @@ from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from tocsin.domain.observations import Reason
 
-_READ_BYTES: Final = 64 * 1024
+# A record holds no more.
+_READ_BYTES: Final = 16 * 1024
 # X509_V_ERR_* of OpenSSL's x509_vfy.h; the ssl module names none of them.
 _VERIFICATION_ERRORS: Final = {
     2: "has an unknown issuer",
