@@ -119,7 +119,7 @@ async def test_who_comes_with_a_much_older_cursor_keeps_nobody_waiting(
     await join(api, world, old, start_of(1))
     await join(api, world, recent, start_of(110))
     (group,) = api.groups
-    assert len(group._replays) == 2
+    assert len(group.replays.cohorts) == 2
     gate.set()
     await recent.has(cursors(world, *[0] * 109, *[1] * 11))
     await old.has(cursors(world, *[1] * 120))
@@ -144,9 +144,10 @@ async def test_leaving_ends_a_replay_that_nobody_else_needs(api: Api, world: Wor
     second = await join(api, world, Reader(), start_of(1))
     (group,) = api.groups
     first.leave()
-    assert len(group._replays) == 1
+    assert len(group.replays.cohorts) == 1
     second.leave()
-    assert (group._replays, api.groups) == ({}, [])
+    assert not group.replays.cohorts
+    assert api.groups == []
 
 
 async def test_a_replay_survives_a_database_that_is_away(
@@ -162,7 +163,7 @@ async def test_a_replay_survives_a_database_that_is_away(
             yield page
 
     monkeypatch.setattr("graphql_api.live.groups.shown_page", read)
-    monkeypatch.setattr("graphql_api.live.groups.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("graphql_api.live.replays.RETRY_SECONDS", 0.01)
     await world.report(count=3)
     reader = Reader()
     await join(api, world, reader, start_of(1))
