@@ -66,7 +66,7 @@ SELECT DISTINCT ON (i.check_id, i.location_id) i.*, i.slot - v.interval_ms * int
 FROM inserted i LEFT JOIN check_versions v
   ON v.check_id = i.check_id AND v.revision = i.revision AND NOT v.paused AND i.slot < v.valid_to
  AND i.slot - v.interval_ms * interval '1 millisecond' >= v.valid_from
- AND (extract(epoch FROM i.slot) * 1000)::bigint % v.interval_ms = v.phase_ms
+ AND (date_part('epoch', i.slot) * 1000)::bigint % v.interval_ms = v.phase_ms
 ORDER BY i.check_id, i.location_id, i.slot DESC
 """  # noqa: S608
 # Such a result changes nothing of its state but what was last: the state machine would return the state that it got.
