@@ -176,6 +176,17 @@ async def test_dropped_events_cannot_be_replayed(
     assert await positions(start_of(2)) == [(2, 0), (3, 0)]
 
 
+async def test_changes_can_be_replayed_when_the_results_between_them_were_dropped(
+    engine_pool: Pool, owner: asyncpg.Connection
+) -> None:
+    for second in range(5):
+        await happen(engine_pool, 11 + second % 2, [second], change=second in (0, 3))
+    await owner.execute("DELETE FROM events WHERE status_change_ids = '{}'")
+    assert await positions(Position(1, 1), kinds=EVERYTHING[1:]) == [(1, 2), (4, 1), (4, 2)]
+    with pytest.raises(CursorExpiredError):
+        await positions(Position(1, 1))
+
+
 @pytest.mark.parametrize(
     ("position", "replayable"),
     [

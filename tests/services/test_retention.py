@@ -180,3 +180,12 @@ async def test_processes_that_expire_at_once_are_in_nobodys_way(owner: Connectio
 async def _expire(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await expire(connection, NOW, KEPT)
+
+
+async def test_events_that_changed_something_stay_as_long_as_results(connection: Connection, owner: Connection) -> None:
+    insert = (
+        "INSERT INTO events VALUES (1, 1, $1, '{}', '{}', '{}', '{7}', '{}'), (1, 2, $1, '{}', '{}', '{}', '{}', '{7}')"
+    )
+    await owner.execute(insert, NOW - 29 * DAY)
+    assert (await expire(connection, NOW, KEPT)).total() == 0
+    assert (await expire(connection, NOW + 2 * DAY, KEPT))["events"] == 2

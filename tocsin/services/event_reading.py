@@ -128,7 +128,7 @@ async def newest_position(connection: Connection, organization_id: int) -> Posit
 
 
 async def require_replayable(connection: Connection, organization_id: int, position: Position) -> None:
-    """Raises CursorExpiredError unless everything after the position can still be read."""
+    """Raises CursorExpiredError when it is known by now that something after the position was dropped."""
     if position == await newest_position(connection, organization_id):
         return
     if not await connection.fetchval(_KEPT, organization_id, position.number):
@@ -171,7 +171,8 @@ async def _read_every_event(
     events = await connection.fetch(_EVENTS, organization_id, after.number, last_number)
     if not events and until is None:
         return [], after, False
-    if not events or events[0]["number"] != after.number:
+    # Retention keeps events that changed something for longer than the others around them.
+    if [event["number"] for event in events] != list(range(after.number, after.number + len(events))) or not events:
         raise CursorExpiredError
     end = start_of(events[-1]["number"] + 1)
     if until is not None:

@@ -3,6 +3,7 @@
 | what                                           | is kept for                                      |
 |------------------------------------------------|--------------------------------------------------|
 | events, idempotency keys                       | 24 hours                                         |
+| events that changed a status or an incident    | as long as results                               |
 | batches that are done, instants of cron        | 1 hour                                           |
 | ticks                                          | 8 days, or as long as results if that is shorter |
 | gaps, runs, versions that no kept result is of | as long as results                               |
@@ -44,6 +45,8 @@ class _Rule:
 
 
 _BATCH_IS_DONE: Final = "EXISTS (SELECT FROM batch_leases l WHERE l.batch_id = t.id AND l.done_at IS NOT NULL)"
+# Who is told of changes alone may come back after days with the cursor of the last one.
+_EVENT_CHANGED_NOTHING: Final = "cardinality(t.status_change_ids) + cardinality(t.incident_event_ids) = 0"
 _TICK_IS_NOT_NEWEST: Final = "t.at < (SELECT max(at) FROM ticks)"
 # The status at $1 stays known, and so does what came after.
 _CHANGE_IS_NOT_LAST: Final = """EXISTS (
@@ -58,7 +61,8 @@ _SITE_IS_EMPTY: Final = "NOT EXISTS (SELECT FROM checks c WHERE c.site_id = t.id
 def _rules(retention: Retention) -> tuple[_Rule, ...]:
     results, history = timedelta(days=retention.results_days), timedelta(days=retention.history_days)
     return (
-        _Rule("events", _DAY, "t.at < $1 ORDER BY t.at"),
+        _Rule("events", _DAY, f"t.at < $1 AND {_EVENT_CHANGED_NOTHING} ORDER BY t.at"),
+        _Rule("events", results, "t.at < $1 ORDER BY t.at"),
         _Rule("idempotency_keys", _DAY, "t.created_at < $1 ORDER BY t.created_at"),
         _Rule("batches", _HOUR, f"t.tick_at < $1 AND {_BATCH_IS_DONE} ORDER BY t.tick_at"),
         _Rule("cron_instants", _HOUR, "t.slot < $1 ORDER BY t.slot"),
