@@ -1,13 +1,13 @@
-"""`python -m benchmarks`: run the benchmarks, each in a process of its own, and print all figures in one table.
+"""`python -m benchmarks [NAME ...]`: run these benchmarks, or all, and print their figures in one table.
 
 A benchmark is a module here that prints one JSON object a figure when it is given `--json`: see `benchmarks.report`.
+`benchmarks.ledger` takes longer than all others, and is run by its own name.
 """
 
 import json
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 
 from rich.console import Console
 
@@ -28,14 +28,13 @@ def run(name: str) -> list[Figure]:
 
 
 def main() -> None:
-    """Run what exists, one after the other: side by side they would disturb one another."""
+    """Run one after the other, each in a process of its own: side by side they would disturb one another."""
     console = Console()
     figures: list[Figure] = []
-    for name in BENCHMARKS:
-        if find_spec(f"benchmarks.{name}") is not None:
-            started = time.monotonic()
-            figures += run(name)
-            print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    for name in sys.argv[1:] or BENCHMARKS:
+        started = time.monotonic()
+        figures += run(name)
+        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
     console.print(table(figures))
 
 

@@ -13,9 +13,10 @@ import asyncpg
 
 from benchmarks.costs import CpuClock, cpu_of_family, parent
 from tocsin.database import Connection, Role
-from tocsin.embedded import EmbeddedServers, embedded_servers
+from tocsin.embedded import embedded_servers
 from tocsin.migrate import migrate
 from tocsin.services.partitions import ensure_partitions
+from tocsin.settings import Servers
 
 ORGANIZATION = 1
 SITE = 1
@@ -43,17 +44,17 @@ SELECT id, 1, 1, $5, 'PENDING', $5, 'PENDING' FROM made
 
 
 @contextmanager
-def running_servers() -> Iterator[EmbeddedServers]:
+def running_servers() -> Iterator[Servers]:
     """Servers as an installation has them, synced to disk, on data that is thrown away."""
     with TemporaryDirectory() as folder:
         # The servers' own account must be able to enter it, or their data would be kept elsewhere.
         Path(folder).chmod(0o755)
         with embedded_servers(Path(folder)) as servers:
-            yield servers
+            yield Servers(servers.database_url, servers.redis_url)
 
 
 @asynccontextmanager
-async def installed(servers: EmbeddedServers) -> AsyncIterator[Connection]:
+async def installed(servers: Servers) -> AsyncIterator[Connection]:
     """Migrate, make an organization with a site, and yield a connection of the owner."""
     await migrate(servers.database_url)
     connection: Connection = await asyncpg.connect(servers.database_url)
@@ -96,7 +97,7 @@ async def postgres_cpu(connection: Connection) -> CpuClock:
 
 
 @asynccontextmanager
-async def running(module: str, servers: EmbeddedServers, *arguments: str, **settings: str) -> AsyncIterator[int]:
+async def running(module: str, servers: Servers, *arguments: str, **settings: str) -> AsyncIterator[int]:
     """Run one of the platform's processes, yield its id, and let it end as it would in an installation."""
     urls = {"TOCSIN_DATABASE_URL": servers.database_url, "TOCSIN_REDIS_URL": servers.redis_url}
     environment = {**os.environ, **urls, **settings}

@@ -23,9 +23,9 @@ from benchmarks.page import Dashboard, answering
 from benchmarks.report import Figure, publish
 from benchmarks.target import Target, running_target
 from tocsin.database import Connection, Role, open_pool
-from tocsin.embedded import EmbeddedServers
 from tocsin.services.accounts import create_token
 from tocsin.services.planning import plan_next_tick, start_ledger
+from tocsin.settings import Servers
 
 SECONDS = 15.0
 TICKS = 30
@@ -63,10 +63,9 @@ class Seen:
     cores: dict[str, float]
 
 
-async def bear(load: Load, servers: EmbeddedServers, connection: Connection, target: Target, seconds: float) -> Seen:
+async def bear(load: Load, servers: Servers, target: Target, seconds: float) -> Seen:
     """Let an installation bear a load for some seconds."""
-    token = await create_token(connection, ORGANIZATION, "benchmark")
-    async with _running_all(load, servers, token) as (dashboard, clocks):
+    async with installed(servers) as connection, _running_all(load, servers, connection) as (dashboard, clocks):
         since = datetime.now(UTC) + _START
         await make_checks(connection, load.checks, load.interval_seconds, target.http_url, since)
         clocks["PostgreSQL"] = await postgres_cpu(connection)
@@ -84,9 +83,10 @@ async def bear(load: Load, servers: EmbeddedServers, connection: Connection, tar
 
 @asynccontextmanager
 async def _running_all(
-    load: Load, servers: EmbeddedServers, token: str
+    load: Load, servers: Servers, connection: Connection
 ) -> AsyncIterator[tuple[Dashboard, dict[str, CpuClock]]]:
     [port] = free_ports(1)
+    token = await create_token(connection, ORGANIZATION, "benchmark")
     url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {token}"}
     async with (
         running("probes.scheduler", servers) as scheduler,
@@ -102,7 +102,7 @@ async def _running_all(
 
 
 @asynccontextmanager
-async def _running_workers(count: int, servers: EmbeddedServers) -> AsyncIterator[list[int]]:
+async def _running_workers(count: int, servers: Servers) -> AsyncIterator[list[int]]:
     if count == 0:
         yield []
         return
@@ -128,7 +128,7 @@ async def _look_for(seconds: float, dashboard: Dashboard) -> list[float]:
     return pages
 
 
-async def plan(servers: EmbeddedServers, connection: Connection, ticks: int) -> tuple[float, int]:
+async def plan(servers: Servers, connection: Connection, ticks: int) -> tuple[float, int]:
     """Plan ticks of all checks that there are; return the CPU-ms of one, client and server, and its slots."""
     server = await postgres_cpu(connection)
     async with await open_pool(servers.database_url, Role.ENGINE) as pool, pool.acquire() as engine:
@@ -177,20 +177,19 @@ async def run(seconds: float = SECONDS, few: Load = Load(2000, 10), many: Load =
     with running_target() as target:
         for load in (few, many):
             with running_servers() as servers:
-                async with installed(servers) as connection:
-                    seen = await bear(load, servers, connection, target, seconds)
-                    figures += judge_late(load, seen)
-                    if load is many:
-                        figures += judge_cores(load, seen)
-    return [*figures, await run_planning()]
-
-
-async def run_planning(checks: int = 100_000, ticks: int = TICKS) -> Figure:
-    """What planning a second of one-minute checks costs."""
+                seen = await bear(load, servers, target, seconds)
+            figures += judge_late(load, seen)
+            if load is many:
+                figures += judge_cores(load, seen)
     with running_servers() as servers:
-        async with installed(servers) as connection:
-            await make_checks(connection, checks, 60, "http://127.0.0.1", datetime.now(UTC) - timedelta(minutes=1))
-            cpu_ms, slots = await plan(servers, connection, ticks)
+        return [*figures, await run_planning(servers)]
+
+
+async def run_planning(servers: Servers, checks: int = 100_000, ticks: int = TICKS) -> Figure:
+    """What planning a second of one-minute checks costs."""
+    async with installed(servers) as connection:
+        await make_checks(connection, checks, 60, "http://127.0.0.1", datetime.now(UTC) - timedelta(minutes=1))
+        cpu_ms, slots = await plan(servers, connection, ticks)
     return Figure(
         f"a tick of {checks:,} one-minute checks", "-", f"{cpu_ms:.1f} CPU-ms", None, f"{slots} slots in batches"
     )

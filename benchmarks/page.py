@@ -17,6 +17,7 @@ from benchmarks.installation import ORGANIZATION, installed, make_checks, postgr
 from benchmarks.report import Figure, publish, ratio
 from tocsin.database import Connection
 from tocsin.services.accounts import create_token
+from tocsin.settings import Servers
 
 ROUNDS = 5
 PAGES = 20
@@ -66,10 +67,10 @@ class Sides:
     prefetched: list[Cost] = field(default_factory=list)
 
 
-async def compare(rounds: int = ROUNDS, pages: int = PAGES) -> Sides:
+async def compare(servers: Servers, rounds: int = ROUNDS, pages: int = PAGES) -> Sides:
     """Alternate the sides on one database. The first round is not counted."""
     sides = Sides()
-    async with _dashboards() as (connection, dashboards):
+    async with _dashboards(servers) as (connection, dashboards):
         server = await postgres_cpu(connection)
         for number in range(rounds + 1):
             for dashboard, costs in zip(dashboards, (sides.ours, sides.naive, sides.prefetched), strict=True):
@@ -82,29 +83,28 @@ async def compare(rounds: int = ROUNDS, pages: int = PAGES) -> Sides:
 
 
 @asynccontextmanager
-async def _dashboards() -> AsyncIterator[tuple[Connection, tuple[Dashboard, Dashboard, Dashboard]]]:
+async def _dashboards(
+    servers: Servers,
+) -> AsyncIterator[tuple[Connection, tuple[Dashboard, Dashboard, Dashboard]]]:
     ports = free_ports(2)
     ours, stock = (f"http://127.0.0.1:{port}" for port in ports)
-    with running_servers() as servers:
-        async with installed(servers) as connection:
-            token = await _prepare(connection)
-            async with (
-                running("graphql_api.main", servers, TOCSIN_PORT=str(ports[0])) as our_pid,
-                running("benchmarks.stock_api", servers, str(ports[1])) as stock_pid,
-                httpx.AsyncClient(
-                    base_url=ours, headers={"Authorization": f"Bearer {token}"}, timeout=30
-                ) as our_client,
-                httpx.AsyncClient(base_url=stock, timeout=30) as stock_client,
-            ):
-                await asyncio.gather(answering(our_client), answering(stock_client))
-                yield (
-                    connection,
-                    (
-                        Dashboard(our_client, our_pid, "checks"),
-                        Dashboard(stock_client, stock_pid, "checks"),
-                        Dashboard(stock_client, stock_pid, "prefetchedChecks"),
-                    ),
-                )
+    async with installed(servers) as connection:
+        token = await _prepare(connection)
+        async with (
+            running("graphql_api.main", servers, TOCSIN_PORT=str(ports[0])) as our_pid,
+            running("benchmarks.stock_api", servers, str(ports[1])) as stock_pid,
+            httpx.AsyncClient(base_url=ours, headers={"Authorization": f"Bearer {token}"}, timeout=30) as our_client,
+            httpx.AsyncClient(base_url=stock, timeout=30) as stock_client,
+        ):
+            await asyncio.gather(answering(our_client), answering(stock_client))
+            yield (
+                connection,
+                (
+                    Dashboard(our_client, our_pid, "checks"),
+                    Dashboard(stock_client, stock_pid, "checks"),
+                    Dashboard(stock_client, stock_pid, "prefetchedChecks"),
+                ),
+            )
 
 
 async def _prepare(connection: Connection) -> str:
@@ -145,4 +145,5 @@ def _each(costs: list[Cost]) -> str:
 
 
 if __name__ == "__main__":
-    publish(judge(uvloop.run(compare())))
+    with running_servers() as started:
+        publish(judge(uvloop.run(compare(started))))

@@ -27,7 +27,7 @@ from benchmarks.installation import (
 from benchmarks.report import Figure, publish
 from benchmarks.target import running_target
 from tocsin.database import Connection
-from tocsin.embedded import EmbeddedServers
+from tocsin.settings import Servers
 
 ROUNDS = 2
 SECONDS = 4.0
@@ -55,7 +55,7 @@ class Turns:
 class Course:
     """Where the turns take place."""
 
-    servers: EmbeddedServers
+    servers: Servers
     connection: Connection
     url: str
     seconds: float

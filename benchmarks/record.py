@@ -22,6 +22,7 @@ from tocsin.domain.schedule import first_slot_after, interval_schedule
 from tocsin.models.codes import OUTCOME_CODES
 from tocsin.services import recording
 from tocsin.services.recording import Result, record
+from tocsin.settings import Servers
 
 ROUNDS = 5
 CHECKS = 5000
@@ -108,11 +109,11 @@ def _microseconds(duration: timedelta | None) -> int | None:
     return None if duration is None else duration // timedelta(microseconds=1)
 
 
-async def compare(batch_size: int, rounds: int = ROUNDS, checks: int = CHECKS) -> Sides:
+async def compare(servers: Servers, batch_size: int, rounds: int = ROUNDS, checks: int = CHECKS) -> Sides:
     """Alternate the sides on one server. The first round, in which checks leave PENDING, is not counted."""
     sides = Sides()
     since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    async with _stores(checks, since) as (stores, server):
+    async with _stores(servers, checks, since) as (stores, server):
         for number in range(rounds + 1):
             after = since + number * _INTERVAL
             for store, costs, ids in zip(
@@ -124,20 +125,21 @@ async def compare(batch_size: int, rounds: int = ROUNDS, checks: int = CHECKS) -
 
 
 @asynccontextmanager
-async def _stores(checks: int, since: datetime) -> AsyncIterator[tuple[tuple[Store, Store, Store], CpuClock]]:
-    """What stores and what it costs the server. The first half of the checks is stored, the second folded."""
-    with running_servers() as servers:
-        async with (
-            installed(servers) as owner,
-            await open_pool(servers.database_url, Role.ENGINE) as pool,
-            pool.acquire() as connection,
-        ):
-            await make_checks(owner, 2 * checks, _INTERVAL // timedelta(seconds=1), "http://127.0.0.1", since)
-            configuration = orm_configuration(servers.database_url, None)
-            configuration["apps"]["models"]["models"] = ["benchmarks.record_model"]
-            async with await Tortoise.init(config=configuration, _enable_global_fallback=True):
-                await Tortoise.generate_schemas()
-                yield (storing(connection, since), folding(connection, since), bulk_create), await postgres_cpu(owner)
+async def _stores(
+    servers: Servers, checks: int, since: datetime
+) -> AsyncIterator[tuple[tuple[Store, Store, Store], CpuClock]]:
+    """What stores, and what it costs the server. The first half of the checks is stored, the second folded."""
+    configuration = orm_configuration(servers.database_url, None)
+    configuration["apps"]["models"]["models"] = ["benchmarks.record_model"]
+    async with (
+        installed(servers) as owner,
+        await open_pool(servers.database_url, Role.ENGINE) as pool,
+        pool.acquire() as connection,
+        await Tortoise.init(config=configuration, _enable_global_fallback=True),
+    ):
+        await make_checks(owner, 2 * checks, _INTERVAL // timedelta(seconds=1), "http://127.0.0.1", since)
+        await Tortoise.generate_schemas()
+        yield (storing(connection, since), folding(connection, since), bulk_create), await postgres_cpu(owner)
 
 
 async def _store_all(store: Store, results: Sequence[Result], batch_size: int, server: CpuClock) -> Cost:
@@ -165,7 +167,11 @@ def judge(batch_size: int, sides: Sides) -> list[Figure]:
 
 async def run() -> list[Figure]:
     """All figures of recording."""
-    return [figure for size in BATCH_SIZES for figure in judge(size, await compare(size))]
+    figures: list[Figure] = []
+    for batch_size in BATCH_SIZES:
+        with running_servers() as servers:
+            figures += judge(batch_size, await compare(servers, batch_size))
+    return figures
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Retention:
 class Worker:
     """`concurrency` bounds the slots that one worker process holds.
 
-    It holds them from up to 2.5 s before they are due until their results are stored, so 4,000 allow 1,500 a second.
+    It holds them from a second or two before they are due until their results are stored.
     """
 
     concurrency: int = 4000

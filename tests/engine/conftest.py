@@ -18,14 +18,6 @@ from tocsin.migrate import migrate
 __all__ = ["connection", "make_check", "organization"]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes, unless it is asked for."""
-    if not config.option.markexpr:
-        soaks = [item for item in items if item.get_closest_marker("soak")]
-        config.hook.pytest_deselected(items=soaks)
-        items[:] = [item for item in items if item not in soaks]
-
-
 @pytest.fixture(scope="session")
 def killable_servers() -> Iterator[EmbeddedServers]:
     with open_folder() as folder, embedded_servers(folder, fast=True) as servers:
