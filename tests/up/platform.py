@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -88,6 +89,8 @@ class Platform:
 def platform(data_dir: Path, *arguments: str, under: tuple[str, ...] = ()) -> Iterator[Platform]:
     """Run `tocsin up` in a session of its own, on a free port; `under` is a command that starts another one."""
     port = free_port()
+    # Under `nohup` the tests ignore it, and so would what they start.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     own = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     process = subprocess.Popen(
         [*under, sys.executable, "-m", "tocsin.cli", "up", f"--data-dir={data_dir}", f"--port={port}", *arguments],
