@@ -36,8 +36,8 @@ from tocsin.services.planning import CATCH_UP_LIMIT
 from tocsin.services.recording import Result
 from tocsin.services.run_claims import claim_run, finish_run
 
-# How often the ledger is looked into, whether hints come or not.
-POLL_SECONDS = 0.5
+# How often the ledger is looked into, whether hints come or not: at least once before each tick begins.
+POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 1.0
 # How many batches are taken from the ledger at a time.
 _MOST_BATCHES = 4

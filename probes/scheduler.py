@@ -20,9 +20,9 @@ from tocsin.database import Connection, Pool
 from tocsin.domain.schedule import TICK
 from tocsin.doorbell import Doorbell
 from tocsin.queue import PROBE_BATCH, HintSender
-from tocsin.services.leases import watermark
+from tocsin.services.leases import TAKE_LEAD, watermark
 from tocsin.services.partitions import drop_partitions, ensure_partitions
-from tocsin.services.planning import expand_crons, plan_next_tick, record_gap, start_ledger
+from tocsin.services.planning import PlannedTick, expand_crons, plan_next_tick, record_gap, start_ledger
 from tocsin.services.recording import Result, record
 from tocsin.services.retention import expire
 from tocsin.services.rollups import roll_up
@@ -86,7 +86,11 @@ class Scheduler:
             while tick := await plan_next_tick(connection, self.clock.now()):
                 TICKS.inc()
                 SLOTS.inc(tick.slots)
-                self.hints.send(PROBE_BATCH, tick.batch_ids)
+                self._hint_in_time(tick)
+
+    def _hint_in_time(self, tick: PlannedTick) -> None:
+        seconds = max(0.0, self.clock.seconds_until(tick.at - TAKE_LEAD))
+        asyncio.get_running_loop().call_later(seconds, self.hints.send, PROBE_BATCH, tick.batch_ids)
 
     async def sweep(self) -> None:
         """Find what was left behind, until cancelled."""

@@ -32,7 +32,7 @@ async def test_black_holed_targets_delay_no_other(
     holes = await platform.make_checks(300, 3, black_hole, timeout_ms=3000)
     platform.scheduler(), platform.worker()
     since = await platform.until_probing()
-    await asyncio.sleep(5)
+    await asyncio.sleep(3)
     total = await platform.settled(since)
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert total.percentile(0.99) < 1

@@ -120,7 +120,7 @@ async def stand(
     metrics = free_port()
     await platform.make_checks(50, 1, target[0])
     platform.scheduler(prelude, TOCSIN_METRICS_PORT=str(metrics)), platform.scheduler(prelude)
-    platform.worker(prelude), platform.worker(prelude)
+    platform.worker(prelude)
     since = await platform.until_probing()
     await step("+1")
     later = since + timedelta(minutes=59)

@@ -42,7 +42,7 @@ async def test_a_process_frozen_in_mid_transaction_stops_nobody_for_long(
     await asyncio.sleep(1)
     with frozen(platform, work) as process:
         await eventually(lambda: is_stopped(process), 10)
-        await asyncio.sleep(5)
+        await asyncio.sleep(4)
         longest = await platform.ask(_LONGEST_SILENCE)
     assert timedelta(seconds=at_least_seconds) < longest < timedelta(seconds=4)
     total = await platform.settled(since)

@@ -12,8 +12,8 @@ async def test_a_worker_that_stops_gives_its_slots_to_others(
 ) -> None:
     port, answer = target
     # So there are always probes under way, which the rest must not wait for.
-    answer.delay_seconds = 2.5
-    await platform.make_checks(200, 4, port, timeout_ms=4000)
+    answer.delay_seconds = 2.3
+    await platform.make_checks(150, 3, port, timeout_ms=3000)
     platform.scheduler(), platform.worker()
     stopping = platform.worker()
     since = await platform.until_probing()

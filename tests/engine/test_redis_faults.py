@@ -17,7 +17,7 @@ async def test_without_redis_all_goes_on_in_time(platform: Platform, target: tup
     await platform.kill_valkey()
     platform.scheduler(), platform.worker(), platform.worker()
     since = await platform.until_probing()
-    await asyncio.sleep(5)
+    await asyncio.sleep(4)
     total = await platform.settled(since)
     assert (total.silent, total.unfolded, total.missed) == ([], [], {})
     assert total.probed > 500

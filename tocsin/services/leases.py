@@ -14,8 +14,11 @@ from tocsin.database import Connection, columns
 from tocsin.domain.schedule import TICK
 from tocsin.services.planning import CATCH_UP_LIMIT
 
+# How long before its tick a batch is taken: time enough for that, and not more, for what a worker holds is late when
+# the worker is killed.
+TAKE_LEAD = timedelta(seconds=0.5)
 # How long a hint may take; hints spread batches evenly over the workers, looking into the ledger does not.
-_HINT_TIME = timedelta(seconds=0.7)
+_HINT_TIME = timedelta(seconds=0.15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ async def claim_batch(connection: Connection, holder: UUID, batch_id: int, now: 
 
 async def claim_batches(connection: Connection, holder: UUID, watermark: int, now: datetime, most: int) -> list[Lease]:
     """Take the oldest batches that nobody took on a hint. Every batch below the watermark is known to be done."""
-    oldest, newest = now - CATCH_UP_LIMIT, now + PLAN_LEAD - _HINT_TIME
+    oldest, newest = now - CATCH_UP_LIMIT, now + TAKE_LEAD - _HINT_TIME
     rows = await connection.fetch(_CLAIM, holder, watermark, None, oldest, newest, most)
     return [Lease(row["batch_id"], row["attempt"]) for row in rows]
 
