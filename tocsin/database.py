@@ -1,7 +1,8 @@
 """Connections to PostgreSQL, each process in the role that its work needs.
 
 The API works through Tortoise and sees one organization a transaction; the engine (scheduler, worker, sweeper) works
-through asyncpg alone, on the tables that it needs. Row-level security holds both to it.
+through asyncpg alone, on the tables that it needs; the operator is a member of the API's role, with rights of its own
+on what it keeps of Kubernetes. Row-level security holds all to it.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -30,6 +31,7 @@ class Role(StrEnum):
 
     API = "tocsin_api"
     ENGINE = "tocsin_engine"
+    OPERATOR = "tocsin_operator"
 
 
 # A process that is frozen in mid-transaction must not freeze others, so PostgreSQL ends its transaction.

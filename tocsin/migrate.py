@@ -17,6 +17,7 @@ TORTOISE_ORM: Final = orm_configuration(os.environ.get("TOCSIN_DATABASE_URL", "p
 
 # Any number: the lock that lets one process migrate while the others wait.
 _MIGRATION_LOCK: Final = 7_408_267
+_MEMBERSHIP: Final = f"GRANT {Role.API} TO {Role.OPERATOR}"
 
 
 class MigrationError(Exception):
@@ -54,9 +55,11 @@ async def _create_roles(connection: Connection) -> None:
     try:
         for role in Role:
             await _create_role(connection, role)
+        await _let_the_operator_do_what_the_api_does(connection)
     except asyncpg.InsufficientPrivilegeError as exc:
         user = await connection.fetchval("SELECT current_user")
-        statements = " ".join(f'CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{user}";' for role in Role)
+        roles = "".join(f'CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{user}"; ' for role in Role)
+        statements = f"{roles}{_MEMBERSHIP};"
         raise MigrationError(f"the right to make roles is missing; a DBA must run: {statements}") from exc
 
 
@@ -65,6 +68,11 @@ async def _create_role(connection: Connection, role: Role) -> None:
         await connection.execute(f"CREATE ROLE {role} NOLOGIN")
     if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'SET')", role):
         await connection.execute(f"GRANT {role} TO CURRENT_USER")
+
+
+async def _let_the_operator_do_what_the_api_does(connection: Connection) -> None:
+    if not await connection.fetchval("SELECT pg_has_role($1, $2, 'USAGE')", Role.OPERATOR, Role.API):
+        await connection.execute(_MEMBERSHIP)
 
 
 async def _apply_migrations(database_url: str) -> list[str]:

@@ -42,6 +42,7 @@ CREATE TABLE checks (
     organization_id bigint NOT NULL REFERENCES organizations ON DELETE CASCADE,
     site_id bigint NOT NULL REFERENCES sites ON DELETE RESTRICT,
     name varchar(100) NOT NULL,
+    description varchar(500) NOT NULL DEFAULT '',
     kind varchar(32) NOT NULL,
     target jsonb NOT NULL,
     interval_seconds int,
@@ -74,6 +75,38 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (organization_id, operation, key)
 );
 CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
+"""
+
+_KUBERNETES = """
+-- Which HealthCheck owns a check. Once the object is gone and its check was kept, retained_at says since when: the next
+-- object of the same namespace and name adopts the check.
+CREATE TABLE kubernetes_objects (
+    check_id bigint PRIMARY KEY REFERENCES checks ON DELETE CASCADE,
+    organization_id bigint NOT NULL REFERENCES organizations ON DELETE CASCADE,
+    cluster varchar(63) NOT NULL,
+    namespace varchar(63) NOT NULL,
+    name varchar(253) NOT NULL,
+    uid uuid NOT NULL,
+    generation bigint NOT NULL,
+    deletion_policy varchar(16) NOT NULL,
+    -- What was applied: the object's spec with its references resolved, hashed, without any value of a secret.
+    applied_hash bytea NOT NULL,
+    retained_at timestamptz,
+    UNIQUE (organization_id, cluster, namespace, name)
+);
+CREATE INDEX kubernetes_objects_cluster ON kubernetes_objects (cluster, check_id);
+
+-- Values that stand in a target by reference, sealed with the organization, the check and the reference.
+CREATE TABLE check_secrets (
+    check_id bigint NOT NULL REFERENCES checks ON DELETE CASCADE,
+    organization_id bigint NOT NULL REFERENCES organizations ON DELETE CASCADE,
+    reference text NOT NULL,
+    -- Which state of the referenced object this is: its uid and resource version.
+    source_version text NOT NULL,
+    sealed bytea NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (check_id, reference)
+);
 """
 
 _SCHEDULE = """
@@ -359,6 +392,7 @@ _API_RIGHTS = {
     "sites": "SELECT, INSERT, UPDATE",
     "checks": "SELECT, INSERT, UPDATE",
     "idempotency_keys": "SELECT, INSERT",
+    "kubernetes_objects": "SELECT",
     "check_versions": "SELECT, INSERT, UPDATE",
     "cron_instants": "SELECT, INSERT, UPDATE, DELETE",
     "runs": "SELECT, INSERT",
@@ -375,6 +409,7 @@ _ENGINE_RIGHTS = {
     "sites": "SELECT, DELETE",
     "checks": "SELECT, DELETE",
     "idempotency_keys": "SELECT, DELETE",
+    "check_secrets": "SELECT",
     "check_versions": "SELECT, UPDATE, DELETE",
     "cron_instants": "SELECT, INSERT, DELETE",
     "runs": "SELECT, UPDATE, DELETE",
@@ -386,6 +421,11 @@ _ENGINE_RIGHTS = {
     "event_counters": "SELECT, UPDATE",
     "events": "SELECT, INSERT, DELETE",
     "results_hourly": "SELECT, INSERT, UPDATE, DELETE",
+}
+# What the operator has beyond the API's role, which it is a member of. It reads back no value of a secret.
+_OPERATOR_RIGHTS = {
+    "kubernetes_objects": "SELECT, INSERT, UPDATE, DELETE",
+    "check_secrets": "SELECT (check_id, organization_id, reference, source_version), INSERT, UPDATE, DELETE",
 }
 _ENGINE_LEDGER = ("ticks", "gaps", "batches", "batch_leases", "rollup_progress", "rollup_marks")
 
@@ -436,12 +476,28 @@ CREATE FUNCTION tocsin_applied_migrations() RETURNS SETOF varchar
     BEGIN ATOMIC
         SELECT version FROM aerich;
     END;
+
+-- Every object of a cluster, whatever the organization: the operator must find those whose namespace moved.
+CREATE FUNCTION tocsin_kubernetes_objects(cluster_name text) RETURNS SETOF kubernetes_objects
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    BEGIN ATOMIC
+        SELECT * FROM kubernetes_objects o WHERE o.cluster = cluster_name;
+    END;
+
+-- The organizations by name, for a cluster whose namespaces belong to several.
+CREATE FUNCTION tocsin_organizations(names text[]) RETURNS TABLE (id bigint, name varchar)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    BEGIN ATOMIC
+        SELECT o.id, o.name FROM organizations o WHERE o.name = ANY(names);
+    END;
+REVOKE EXECUTE ON FUNCTION tocsin_kubernetes_objects, tocsin_organizations FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tocsin_kubernetes_objects, tocsin_organizations TO tocsin_operator;
 REVOKE EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now,
     tocsin_rolled_up_to, tocsin_applied_migrations FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now,
     tocsin_rolled_up_to, tocsin_applied_migrations TO tocsin_api;
 GRANT EXECUTE ON FUNCTION tocsin_now TO tocsin_engine;
-GRANT USAGE ON SCHEMA public TO tocsin_api, tocsin_engine;
+GRANT USAGE ON SCHEMA public TO tocsin_api, tocsin_engine, tocsin_operator;
 GRANT SELECT ON locations TO tocsin_api, tocsin_engine;
 """
 
@@ -463,14 +519,25 @@ GRANT {rights} ON {table} TO tocsin_engine;
 """
 
 
+def _open_to_operator(table: str, rights: str) -> str:
+    return f"""
+ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+CREATE POLICY operator ON {table} TO tocsin_operator USING ({_ORGANIZATION}) WITH CHECK ({_ORGANIZATION});
+GRANT {rights} ON {table} TO tocsin_operator;
+"""
+
+
 async def upgrade(_: BaseDBAsyncClient) -> str:
     isolation = [_isolated(table, rights) for table, rights in _API_RIGHTS.items()]
     engine = [_open_to_engine(table, rights) for table, rights in _ENGINE_RIGHTS.items()]
+    operator = [_open_to_operator(table, rights) for table, rights in _OPERATOR_RIGHTS.items()]
     ledger = [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;" + _open_to_engine(table, "SELECT, INSERT, UPDATE, DELETE")
         for table in _ENGINE_LEDGER
     ]
-    return "".join((_CONFIGURATION, _SCHEDULE, _RECORD, *isolation, *engine, *ledger, _FUNCTIONS))
+    return "".join(
+        (_CONFIGURATION, _KUBERNETES, _SCHEDULE, _RECORD, *isolation, *operator, *engine, *ledger, _FUNCTIONS)
+    )
 
 
 async def downgrade(_: BaseDBAsyncClient) -> str:

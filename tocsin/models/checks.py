@@ -44,6 +44,7 @@ class Check(Model):
     )
     site_id: int
     name = fields.CharField(max_length=100)
+    description = fields.CharField(max_length=500, default="")
     kind = fields.CharField(max_length=32)
     target: fields.Field[dict[str, Any]] = fields.JSONField()
     interval_seconds = fields.IntField(null=True)
