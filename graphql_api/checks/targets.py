@@ -13,11 +13,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tocsin.domain.targets import KINDS
+from tocsin.domain.targets.model import may_be_secret
 from tocsin.models import TokenPermission
 from tocsin.services.accounts import Principal
 
-# They may hold credentials, so tokens that only read do not see them.
-_CONCEALED = frozenset({("HttpHeader", "value"), ("HttpTarget", "body")})
 _MASK = "********"
 
 
@@ -111,10 +110,7 @@ def shown_target(kind: str, stored: Mapping[str, Any], principal: Principal) -> 
 def _shows(model: type[BaseModel], *, conceal: bool) -> Callable[[Mapping[str, Any]], Any]:
     """Make the function that turns stored fields into the output type."""
     graphql_type = _graphql_type(model, is_input=False)
-    shows = [
-        (name, info.default, _shows_field(model, name, info.annotation, conceal=conceal))
-        for name, info in model.model_fields.items()
-    ]
+    shows = [(name, info.default, _shows_field(info, conceal=conceal)) for name, info in model.model_fields.items()]
 
     def show(stored: Mapping[str, Any]) -> Any:  # noqa: ANN401 - made above
         return graphql_type(**{name: shown(stored.get(name, default)) for name, default, shown in shows})
@@ -122,19 +118,13 @@ def _shows(model: type[BaseModel], *, conceal: bool) -> Callable[[Mapping[str, A
     return show
 
 
-def _shows_field(
-    model: type[BaseModel],
-    name: str,
-    annotation: Any,  # noqa: ANN401 - types of types
-    *,
-    conceal: bool,
-) -> Callable[[Any], Any]:
-    if conceal and (model.__name__, name) in _CONCEALED:
+def _shows_field(info: FieldInfo, *, conceal: bool) -> Callable[[Any], Any]:
+    if conceal and may_be_secret(info):
         return lambda value: None if value is None else _MASK
-    return _shows_value(annotation, conceal=conceal)
+    return _shows_value(info.annotation, conceal=conceal)
 
 
-def _shows_value(annotation: Any, *, conceal: bool) -> Callable[[Any], Any]:  # noqa: ANN401 - as above
+def _shows_value(annotation: Any, *, conceal: bool) -> Callable[[Any], Any]:  # noqa: ANN401 - types of types
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _shows_value(arguments[0], conceal=conceal)

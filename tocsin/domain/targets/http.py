@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tocsin.domain.targets.addresses import validate_host
-from tocsin.domain.targets.model import Target
+from tocsin.domain.targets.model import MayBeSecret, Target
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
@@ -63,7 +63,7 @@ class HttpHeader(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_validate_header_name)] = Field(
         description="Header name, such as Accept."
     )
-    value: Annotated[str, Field(max_length=4096), AfterValidator(_validate_header_value)] = Field(
+    value: Annotated[str, Field(max_length=4096), AfterValidator(_validate_header_value), MayBeSecret()] = Field(
         description="Header value, without line breaks."
     )
 
@@ -121,8 +121,8 @@ class HttpTarget(Target):
     )
     method: HttpMethod = Field(default=HttpMethod.GET, description="Method of the request.")
     headers: tuple[HttpHeader, ...] = Field(default=(), max_length=50, description="Headers to send, in this order.")
-    body: Annotated[str, Field(max_length=65536), AfterValidator(_validate_text)] | None = Field(
-        default=None, description="Body to send, as UTF-8 text."
+    body: Annotated[Annotated[str, Field(max_length=65536), AfterValidator(_validate_text)] | None, MayBeSecret()] = (
+        Field(default=None, description="Body to send, as UTF-8 text.")
     )
     expected_status: Annotated[tuple[ExpectedStatus, ...], AfterValidator(_validate_statuses)] = Field(
         default=("200-299",),

@@ -1,17 +1,38 @@
 """What every kind of target has in common."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+
+
+@dataclass(frozen=True, slots=True)
+class MayBeSecret:
+    """Marks a field, in Annotated, whose text may hold credentials: a HealthCheck takes it from a Secret instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetByOperator:
+    """Marks a field, in Annotated, that the operator sets: a HealthCheck's author cannot."""
+
+
+def may_be_secret(field: FieldInfo) -> bool:
+    return any(isinstance(mark, MayBeSecret) for mark in field.metadata)
+
+
+def is_set_by_operator(field: FieldInfo) -> bool:
+    return any(isinstance(mark, SetByOperator) for mark in field.metadata)
 
 
 class Target(BaseModel):
     """What to probe. A kind's fields, their limits and descriptions are said once, in its model.
 
-    The stored JSON, the GraphQL types and the documentation are made from it.
+    The stored JSON, the GraphQL types, the schema of HealthCheck objects and the documentation are made from it.
     """
 
     # Errors are logged, and a refused URL, header or body may carry a secret.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: ClassVar[str]
+    for_kubernetes_only: ClassVar[bool] = False  # whether a HealthCheck object alone may have it
