@@ -17,9 +17,10 @@ from tocsin.domain.definitions import (
     CronFields,
     DefinitionFields,
 )
-from tocsin.domain.texts import MAXIMUM_KEY_LENGTH, MAXIMUM_LABELS, MAXIMUM_NAME_LENGTH
+from tocsin.domain.texts import MAXIMUM_DESCRIPTION_LENGTH, MAXIMUM_KEY_LENGTH, MAXIMUM_LABELS, MAXIMUM_NAME_LENGTH
 
 _NAME = f"Name, for people: 1 to {MAXIMUM_NAME_LENGTH} characters."
+_DESCRIPTION = f"What it is for, at most {MAXIMUM_DESCRIPTION_LENGTH} characters."
 _INTERVAL = "How often it is due, in whole seconds from 1 to 86400; not together with `schedule`."
 _SCHEDULE = "When it is due, as a cron expression; not together with `intervalSeconds`."
 _TIMEOUT = (
@@ -77,6 +78,7 @@ class CreateCheckInput:
         description=f"{_SUCCESSES} When absent: {DEFAULT_SUCCESS_THRESHOLD}.", default=UNSET
     )
     labels: list[LabelInput] | None = strawberry.field(description=_LABELS, default=UNSET)
+    description: str | None = strawberry.field(description=_DESCRIPTION, default=UNSET)
     paused: bool = strawberry.field(description="Whether it starts paused.", default=False)
     idempotency_key: str | None = strawberry.field(description=IDEMPOTENCY_KEY, default=UNSET)
 
@@ -98,12 +100,14 @@ class UpdateCheckInput:
     labels: list[LabelInput] | None = strawberry.field(
         description=f"{_LABELS[:-1]}, in place of all labels.", default=UNSET
     )
+    description: str | None = strawberry.field(description=_DESCRIPTION, default=UNSET)
 
 
 def fields_given(given: CreateCheckInput | UpdateCheckInput) -> DefinitionFields:
     """The fields of a definition, without those that are absent or null."""
     fields: dict[str, Any] = {
         "name": given.name,
+        "description": given.description,
         "interval_seconds": given.interval_seconds,
         "timeout_seconds": given.timeout_seconds,
         "failure_threshold": given.failure_threshold,

@@ -56,6 +56,7 @@ class Check(Node):
     row: strawberry.Private[asyncpg.Record]
     key: strawberry.Private[int]
     name: str = strawberry.field(description="Name, for people.")
+    description: str = strawberry.field(description="What it is for; may be empty.")
     kind: CheckKind = strawberry.field(description="What kind of target is probed.")
     status: Status = strawberry.field(description="What the target is known to be.")
     status_since: datetime = strawberry.field(description="When this status began.")
@@ -79,6 +80,7 @@ class Check(Node):
             id=global_id("check", row["id"]),
             key=row["id"],
             name=row["name"],
+            description=row["description"],
             kind=CheckKind(row["kind"]),
             status=Status(row["status"]),
             status_since=row["since"],

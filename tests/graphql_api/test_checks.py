@@ -7,7 +7,7 @@ import pytest
 FIELDS = """
     __typename ... on Problem { message }
     ... on Check {
-        id name kind status paused intervalSeconds schedule { cron timeZone } timeoutSeconds failureThreshold
+        id name description kind status paused intervalSeconds schedule { cron timeZone } timeoutSeconds failureThreshold
         successThreshold labels { name value } site { id name } openIncident { id } lastResult { slot }
         target {
             __typename
@@ -102,6 +102,7 @@ async def test_every_wrong_field_of_a_check_is_named(client: Any, site: str) -> 
     wrong = {
         "siteId": "nonsense",
         "name": "a\0b",
+        "description": "a" * 501,
         "target": {"http": http},
         "schedule": {"cron": "* * * *", "timeZone": "Mars/Base"},
         "timeoutSeconds": -1,
@@ -113,7 +114,7 @@ async def test_every_wrong_field_of_a_check_is_named(client: Any, site: str) -> 
     refused = await create(client, site, **wrong)
     assert refused["__typename"] == "InvalidInput"
     assert {problem["path"] for problem in refused["problems"]} == {
-        *("siteId", "name", "schedule.cron", "schedule.timeZone", "timeoutSeconds", "failureThreshold"),
+        *("siteId", "name", "description", "schedule.cron", "schedule.timeZone", "timeoutSeconds", "failureThreshold"),
         *("successThreshold", "labels.0.name", "labels.0.value", "idempotencyKey", "target.http.url"),
         *("target.http.expectedStatus.0", "target.http.headers.0.name", "target.http.headers.0.value"),
     }
@@ -160,6 +161,13 @@ async def test_a_shorter_interval_takes_the_timeout_with_it(client: Any, site: s
     made = await create(client, site, timeoutSeconds=30)
     changed = await client.data(UPDATE, id=made["id"], input={"intervalSeconds": 5})
     assert changed["timeoutSeconds"] == 5
+
+
+async def test_a_description_is_kept_until_another_one_is_given(client: Any, site: str) -> None:
+    made = await create(client, site, description="The front page.\nAsk the web team.")
+    renamed = await client.data(UPDATE, id=made["id"], input={"name": "back"})
+    assert renamed["description"] == "The front page.\nAsk the web team."
+    assert (await client.data(UPDATE, id=made["id"], input={"description": ""}))["description"] == ""
 
 
 async def test_an_update_names_every_wrong_field(client: Any, site: str) -> None:

@@ -11,7 +11,7 @@ from tocsin.domain.errors import FieldProblem
 from tocsin.domain.schedule import Cron, validate_cron, validate_interval, validate_time_zone
 from tocsin.domain.targets import KINDS, parse_target
 from tocsin.domain.targets.model import Target
-from tocsin.domain.texts import read_labels, validate_name
+from tocsin.domain.texts import read_labels, validate_description, validate_name
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
@@ -32,6 +32,7 @@ class Definition:
     """What a check is, without what it is part of."""
 
     name: str
+    description: str
     target: Target
     schedule: timedelta | Cron
     timeout: timedelta
@@ -51,6 +52,7 @@ class DefinitionFields(TypedDict, total=False):
     """A check's fields as given. What is absent or None has a default, except the name and the target."""
 
     name: str
+    description: str | None
     target: tuple[str, Mapping[str, Any]]  # kind, fields of its model
     interval_seconds: int | None
     schedule: CronFields | None
@@ -63,16 +65,18 @@ class DefinitionFields(TypedDict, total=False):
 def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition | None:
     """Validate all fields; add what is wrong to the problems, and return None if there are any now."""
     name = _read(("name",), validate_name, fields["name"], problems)
+    description = _read(("description",), validate_description, fields.get("description") or "", problems)
     target = _read_target(fields["target"], problems)
     schedule = _read_schedule(fields, problems)
     timeout = _read_timeout(fields.get("timeout_seconds"), schedule, problems)
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
     success = _read_threshold("success_threshold", fields.get("success_threshold"), problems)
     labels = read_labels(fields.get("labels") or (), problems)
-    if problems or name is None or target is None or schedule is None or timeout is None:
+    if problems or name is None or description is None or target is None or schedule is None or timeout is None:
         return None
     return Definition(
         name=name,
+        description=description,
         target=target,
         schedule=schedule,
         timeout=timeout,

@@ -84,6 +84,7 @@ def _columns(definition: Definition) -> dict[str, Any]:
     every, cron = definition.schedule, definition.schedule
     return {
         "name": definition.name,
+        "description": definition.description,
         "kind": definition.target.kind,
         "target": definition.target.model_dump(mode="json"),
         "interval_seconds": every // timedelta(seconds=1) if isinstance(every, timedelta) else None,
@@ -153,6 +154,7 @@ def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
     """The stored fields with the changes over them. A stored timeout that no longer fits is left to the default."""
     merged: DefinitionFields = {
         "name": check.name,
+        "description": check.description,
         "target": (check.kind, check.target),
         "failure_threshold": check.failure_threshold,
         "success_threshold": check.success_threshold,
