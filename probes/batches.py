@@ -19,6 +19,7 @@ from tocsin.database import Connection, Pool
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets import parse_target
 from tocsin.domain.targets.model import Target
+from tocsin.pulse import Pulse
 from tocsin.services.leases import (
     Definition,
     DueSlot,
@@ -54,12 +55,21 @@ _Known = tuple[Target | None, timedelta]  # a target, None where it cannot be re
 class BatchRunner:
     """Probes what is due. `concurrency` bounds the slots held at a time; what is beyond it is left for others."""
 
-    def __init__(self, pool: Pool, clock: PlatformClock, engine: Engine, recorder: Recorder, concurrency: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: PlatformClock,
+        engine: Engine,
+        recorder: Recorder,
+        concurrency: int,
+        pulse: Pulse,
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._engine = engine
         self._recorder = recorder
         self._concurrency = concurrency
+        self._pulse = pulse
         self._holder = uuid4()
         self._watermark = 0
         self._held: set[HeldBatch] = set()
@@ -92,6 +102,7 @@ class BatchRunner:
         """Take what nobody has taken until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
+            self._pulse.beat()
             await survive(self._look_into_ledger(), "ledger_not_read")
 
     async def show_life(self) -> None:

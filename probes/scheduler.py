@@ -19,6 +19,7 @@ from tocsin.clock import PLAN_LEAD, PlatformClock
 from tocsin.database import Connection, Pool
 from tocsin.domain.schedule import TICK
 from tocsin.doorbell import Doorbell
+from tocsin.pulse import Pulse
 from tocsin.queue import PROBE_BATCH, HintSender
 from tocsin.services.leases import TAKE_LEAD, watermark
 from tocsin.services.partitions import drop_partitions, ensure_partitions
@@ -54,6 +55,7 @@ class Scheduler:
     pool: Pool
     hints: HintSender
     doorbell: Doorbell
+    pulse: Pulse
     clock: PlatformClock = field(default_factory=PlatformClock)
     watch: LeaseWatch = field(default_factory=LeaseWatch)
     watermark: int = 0
@@ -68,6 +70,7 @@ class Scheduler:
     async def plan(self) -> None:
         """Plan each tick shortly before it begins, until cancelled."""
         while True:
+            self.pulse.beat()
             await survive(self._plan_what_is_due(), "planning_failed")
             now = self.clock.now() + PLAN_LEAD
             next_second = now.replace(microsecond=0) + TICK
@@ -184,7 +187,7 @@ class Scheduler:
             await expire(connection, self.clock.now(), self.settings.retention)
 
 
-async def schedule(settings: Settings) -> None:
+async def schedule(settings: Settings, pulse: Pulse) -> None:
     """Plan, sweep and maintain until a signal comes."""
     stopped = stop_signal()
     hints = HintSender(settings.servers.redis_url)
@@ -192,7 +195,7 @@ async def schedule(settings: Settings) -> None:
         Doorbell(settings.servers.redis_url) as doorbell,
         engine_pool(stopped, settings.servers.database_url) as pool,
     ):
-        await _schedule_until(stopped, Scheduler(settings, pool, hints, doorbell))
+        await _schedule_until(stopped, Scheduler(settings, pool, hints, doorbell, pulse))
     await asyncio.to_thread(hints.close)
 
 
@@ -211,7 +214,8 @@ async def _schedule_until(stopped: asyncio.Event, scheduler: Scheduler) -> None:
 
 def main() -> None:
     """Read the settings from the environment and schedule."""
-    uvloop.run(schedule(start_telemetry("scheduler", os.environ)))
+    pulse = Pulse()
+    uvloop.run(schedule(start_telemetry("scheduler", os.environ, pulse), pulse))
 
 
 if __name__ == "__main__":

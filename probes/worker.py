@@ -18,6 +18,7 @@ from probes.tls import make_tls_context
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
 from tocsin.doorbell import Doorbell
+from tocsin.pulse import Pulse
 from tocsin.settings import Settings
 from tocsin.telemetry import start_telemetry
 
@@ -29,7 +30,7 @@ _HAND_OVER_SECONDS = 5.0
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-async def work(settings: Settings) -> None:
+async def work(settings: Settings, pulse: Pulse) -> None:
     """Probe until a signal comes, then finish or hand back what is held."""
     stopped = stop_signal()
     async with (
@@ -38,7 +39,7 @@ async def work(settings: Settings) -> None:
     ):
         clock = PlatformClock()
         recorder = Recorder(pool, clock, doorbell.ring)
-        runner = BatchRunner(pool, clock, _engine(settings, clock), recorder, settings.worker.concurrency)
+        runner = BatchRunner(pool, clock, _engine(settings, clock), recorder, settings.worker.concurrency, pulse)
         await _probe_until(stopped, settings, pool, clock, runner, recorder)
 
 
@@ -100,9 +101,10 @@ def _raise_file_limit() -> None:
 
 def main() -> None:
     """Read the settings from the environment and work."""
-    settings = start_telemetry("worker", os.environ)
+    pulse = Pulse()
+    settings = start_telemetry("worker", os.environ, pulse)
     _raise_file_limit()
-    uvloop.run(work(settings))
+    uvloop.run(work(settings, pulse))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ def test_people_get_a_line_that_they_can_read() -> None:
 
 def start(**variables: str) -> subprocess.CompletedProcess[str]:
     servers = {"TOCSIN_DATABASE_URL": "postgresql://db/tocsin", "TOCSIN_REDIS_URL": "redis://redis"}
-    source = "import os; from tocsin.telemetry import start_telemetry; start_telemetry('worker', os.environ)"
+    source = "import os; from tocsin.pulse import Pulse; from tocsin.telemetry import start_telemetry\n"
+    source += "start_telemetry('worker', os.environ, Pulse())"
     return run(source, **{**servers, **variables})
 
 
@@ -119,8 +120,9 @@ def test_metrics_are_served_where_a_port_is_set() -> None:
     source = """
 import os, urllib.request
 from prometheus_client import Counter
+from tocsin.pulse import Pulse
 from tocsin.telemetry import start_telemetry
-start_telemetry("worker", os.environ)
+start_telemetry("worker", os.environ, Pulse())
 Counter("tocsin_things_total", "Things.").inc()
 print(urllib.request.urlopen(f"http://127.0.0.1:{os.environ['TOCSIN_METRICS_PORT']}/metrics").read().decode())
 """

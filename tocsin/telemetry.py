@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
-from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tocsin.logs import configure_logging
+from tocsin.operations_server import serve_operations
+from tocsin.pulse import Pulse
 from tocsin.settings import Settings, SettingsError, read_settings
 
 WRONG_SETTING_STATUS: Final = 2
@@ -16,15 +18,15 @@ WRONG_SETTING_STATUS: Final = 2
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def start_telemetry(process: str, environment: Mapping[str, str]) -> Settings:
-    """Read the settings, log from now on, and serve the metrics where a port for them is set.
+def start_telemetry(process: str, environment: Mapping[str, str], pulse: Pulse) -> Settings:
+    """Read the settings, log from now on, and serve health and metrics where a port for them is set.
 
     A wrong setting ends the process, with status 2 and one line that names it.
     """
     settings = settings_or_exit(environment)
     configure_logging(process, settings.log_format)
     if settings.metrics_port is not None:
-        serve_metrics(settings.metrics_port)
+        _serve(settings.metrics_port, pulse)
     return settings
 
 
@@ -42,10 +44,9 @@ def exit_with(problem: str) -> NoReturn:
     raise SystemExit(WRONG_SETTING_STATUS)
 
 
-def serve_metrics(port: int) -> None:
-    """Serve `/metrics` on every address of this machine, from a thread of its own."""
+def _serve(port: int, pulse: Pulse) -> None:
     try:
-        start_http_server(port)
+        serve_operations(port, pulse)
     except OSError as exc:
         exit_with(f"TOCSIN_METRICS_PORT {port} cannot be used ({exc.strerror}); set it to a free port")
 
