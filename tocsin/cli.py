@@ -12,6 +12,7 @@ import typer
 from tocsin import tokens
 from tocsin.installation import find_servers, kept_token
 from tocsin.problems import exit_plainly
+from tocsin.settings import read_bootstrap_token
 from tocsin.tokens import DEFAULT_DATA_DIR, DataDir
 
 app = typer.Typer(
@@ -72,12 +73,17 @@ def schema() -> None:
 
 
 @app.command()
-def migrate(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
-    """Bring the database to this version's schema."""
-    from tocsin.migrate import migrate  # noqa: PLC0415 - other commands start faster without it
+def migrate(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    wait_seconds: Annotated[int, typer.Option(min=0, help="How long a database that is away is waited for.")] = 0,
+) -> None:
+    """Bring the database to this version's schema; where no token was made, TOCSIN_BOOTSTRAP_TOKEN becomes the first."""
+    from tocsin.initialization import initialize  # noqa: PLC0415 - other commands start faster without it
 
     with exit_plainly():
-        applied = asyncio.run(migrate(find_servers(data_dir, os.environ).database_url))
+        token = read_bootstrap_token(os.environ)
+        url = find_servers(data_dir, os.environ).database_url
+        applied = asyncio.run(initialize(url, bootstrap_token=token, wait_seconds=wait_seconds))
     typer.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
 
 

@@ -1,13 +1,18 @@
 """What an installation may set, read once from the environment and handed down."""
 
+import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 T = TypeVar("T")
+
+# It stands readable beside what is encrypted.
+_KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 class SettingsError(Exception):
@@ -63,6 +68,13 @@ class Worker:
 
 
 @dataclass(frozen=True)
+class Encryption:
+    """The keys of secrets at rest by their ids, 32 bytes each. The first encrypts, all decrypt; none: no secrets."""
+
+    keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings. `bootstrap_token`, when set at the first start, owns the organization `default`."""
 
@@ -71,6 +83,7 @@ class Settings:
     egress: Egress = Egress()
     retention: Retention = Retention()
     worker: Worker = Worker()
+    encryption: Encryption = Encryption()
     bootstrap_token: str | None = None
     log_format: str = "json"
     metrics_port: int | None = None
@@ -95,10 +108,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             history_days=_read(environment, "TOCSIN_HISTORY_RETENTION_DAYS", Retention.history_days, _positive),
         ),
         worker=Worker(concurrency=_read(environment, "TOCSIN_WORKER_CONCURRENCY", Worker.concurrency, _positive)),
-        bootstrap_token=_read(environment, "TOCSIN_BOOTSTRAP_TOKEN", None, _token),
+        encryption=read_encryption(environment),
+        bootstrap_token=read_bootstrap_token(environment),
         log_format=_read(environment, "TOCSIN_LOG_FORMAT", "json", _log_format),
         metrics_port=_read(environment, "TOCSIN_METRICS_PORT", None, _port),
     )
+
+
+def read_bootstrap_token(environment: Mapping[str, str]) -> str | None:
+    """The token that opens the organization `default` from the first start on. Raises SettingsError."""
+    return _read(environment, "TOCSIN_BOOTSTRAP_TOKEN", None, _token)
+
+
+def read_encryption(environment: Mapping[str, str]) -> Encryption:
+    """The keys of secrets alone, for a command that needs nothing else. Raises SettingsError."""
+    return Encryption(_read(environment, "TOCSIN_ENCRYPTION_KEYS", {}, _encryption_keys))
 
 
 def _servers(environment: Mapping[str, str]) -> Servers:
@@ -180,6 +204,30 @@ def _token(value: str) -> str:
     if len(value) < 24 or not value.isascii() or any(character.isspace() for character in value):
         raise ValueError("must be at least 24 ASCII characters without spaces; make one with `openssl rand -hex 32`")
     return value
+
+
+def _encryption_keys(value: str) -> dict[str, bytes]:
+    keys: dict[str, bytes] = {}
+    for part in value.split(","):
+        key_id, _, encoded = part.strip().partition(":")
+        key = _key_bytes(encoded)
+        if not _KEY_ID.fullmatch(key_id) or key is None:
+            raise ValueError(
+                "must list keys as id:key, separated by commas: an id is up to 32 letters, digits, dots, hyphens and "
+                "underscores, a key 32 bytes in Base64; make one with `openssl rand -base64 32`"
+            )
+        if key_id in keys:
+            raise ValueError("names two keys with the same id; give each an id of its own")
+        keys[key_id] = key
+    return keys
+
+
+def _key_bytes(encoded: str) -> bytes | None:
+    try:
+        key = b64decode(encoded, validate=True)
+    except ValueError:
+        return None
+    return key if len(key) == 32 else None
 
 
 def _log_format(value: str) -> str:

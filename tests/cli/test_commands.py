@@ -3,8 +3,10 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -67,6 +69,34 @@ def test_what_is_migrated_is_said(run: Run, servers: Servers, database_url: str)
     own = {"TOCSIN_DATABASE_URL": database_url, "TOCSIN_REDIS_URL": servers.redis_url}
     assert run("migrate", **own).stdout == "applied 0_20261121000000_init.py\n"
     assert run("migrate", **own).stdout == "the database is up to date\n"
+
+
+def test_the_first_migration_lets_a_chosen_token_in(installed: Run, database_url: str) -> None:
+    token = "a-token-of-our-own-choice"
+    assert installed("migrate", TOCSIN_BOOTSTRAP_TOKEN=token).exit_code == 0
+    assert asyncio.run(is_valid(database_url, token))
+
+
+def test_a_chosen_token_lets_nobody_in_where_there_was_one_before(installed: Run, database_url: str) -> None:
+    installed("token", "create", "--name", "wallboard")
+    installed("migrate", TOCSIN_BOOTSTRAP_TOKEN="a-token-of-our-own-choice")
+    assert not asyncio.run(is_valid(database_url, "a-token-of-our-own-choice"))
+
+
+def test_a_chosen_token_that_is_too_short_is_refused(installed: Run) -> None:
+    done = installed("migrate", TOCSIN_BOOTSTRAP_TOKEN="swordfish")
+    assert (done.exit_code, done.stderr[:44]) == (2, "tocsin: TOCSIN_BOOTSTRAP_TOKEN must be at le")
+
+
+def test_a_migration_waits_for_a_database_that_comes_later(installed: Run, database_url: str, tmp_path: Path) -> None:
+    url = urlsplit(database_url)
+    socket = Path(parse_qs(url.query)["host"][0]) / ".s.PGSQL.5432"
+    later = threading.Timer(0.5, (tmp_path / socket.name).symlink_to, [socket])
+    later.start()
+    there_later = url._replace(query=f"host={tmp_path}").geturl()
+    done = installed("migrate", "--wait-seconds", "30", TOCSIN_DATABASE_URL=there_later)
+    later.join()
+    assert done.stdout == "the database is up to date\n"
 
 
 @pytest.mark.parametrize("command", [("migrate",), ("token", "list")])
