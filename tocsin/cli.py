@@ -77,7 +77,7 @@ def migrate(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     wait_seconds: Annotated[int, typer.Option(min=0, help="How long a database that is away is waited for.")] = 0,
 ) -> None:
-    """Bring the database to this version's schema; where no token was made, TOCSIN_BOOTSTRAP_TOKEN becomes the first."""
+    """Bring the database to this version's schema; TOCSIN_BOOTSTRAP_TOKEN becomes its first token if it has none."""
     from tocsin.initialization import initialize  # noqa: PLC0415 - other commands start faster without it
 
     with exit_plainly():
