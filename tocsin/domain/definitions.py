@@ -11,6 +11,14 @@ from tocsin.domain.errors import FieldProblem
 from tocsin.domain.schedule import Cron, validate_cron, validate_interval, validate_time_zone
 from tocsin.domain.targets import KINDS, parse_target
 from tocsin.domain.targets.model import Target
+from tocsin.domain.targets.secrets import (
+    PLACEHOLDER,
+    Path,
+    find_references,
+    replaced,
+    validate_reference,
+    with_references,
+)
 from tocsin.domain.texts import read_labels, validate_description, validate_name
 
 DEFAULT_INTERVAL: Final = timedelta(seconds=60)
@@ -29,16 +37,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a check is, without what it is part of."""
+    """What a check is, without what it is part of. Where `references` name secrets, the target has placeholders."""
 
     name: str
     description: str
     target: Target
+    references: Mapping[Path, str]
     schedule: timedelta | Cron
     timeout: timedelta
     failure_threshold: int
     success_threshold: int
     labels: Mapping[str, str]
+
+    def stored_target(self) -> dict[str, Any]:
+        """The fields of the target as JSON, with references where they stood."""
+        return with_references(self.target.model_dump(mode="json"), self.references)
 
 
 class CronFields(TypedDict):
@@ -66,7 +79,8 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     """Validate all fields; add what is wrong to the problems, and return None if there are any now."""
     name = _read(("name",), validate_name, fields["name"], problems)
     description = _read(("description",), validate_description, fields.get("description") or "", problems)
-    target = _read_target(fields["target"], problems)
+    references = _find_references(fields["target"])
+    target = _read_target(fields["target"], references, problems)
     schedule = _read_schedule(fields, problems)
     timeout = _read_timeout(fields.get("timeout_seconds"), schedule, problems)
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
@@ -78,6 +92,7 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
         name=name,
         description=description,
         target=target,
+        references=references,
         schedule=schedule,
         timeout=timeout,
         failure_threshold=DEFAULT_FAILURE_THRESHOLD if failure is None else failure,
@@ -94,13 +109,22 @@ def _read(path: tuple[str | int, ...], validate: Callable[[T], T], value: T, pro
         return None
 
 
-def _read_target(given: tuple[str, Mapping[str, Any]], problems: list[FieldProblem]) -> Target | None:
+def _find_references(given: tuple[str, Mapping[str, Any]]) -> dict[Path, str]:
+    kind, fields = given
+    return find_references(KINDS[kind], fields) if kind in KINDS else {}
+
+
+def _read_target(
+    given: tuple[str, Mapping[str, Any]], references: Mapping[Path, str], problems: list[FieldProblem]
+) -> Target | None:
     kind, fields = given
     if kind not in KINDS:
         problems.append(FieldProblem(("target",), f"must be one of {', '.join(KINDS)}"))
         return None
+    for path, reference in references.items():
+        _read(("target", kind, *path), validate_reference, reference, problems)
     try:
-        return parse_target(kind, fields)
+        return parse_target(kind, replaced(fields, dict.fromkeys(references, PLACEHOLDER)))
     except ValidationError as exc:
         for error in exc.errors(include_url=False, include_input=False, include_context=False)[:MAXIMUM_PROBLEMS]:
             message = error["msg"].removeprefix("Value error, ")

@@ -14,6 +14,7 @@ from tocsin.domain.status import Status
 from tocsin.models import Check, Resolution
 from tocsin.services import idempotency
 from tocsin.services.event_log import append_news
+from tocsin.services.ownership import refuse_owned
 from tocsin.services.scope import Scope, in_organization
 from tocsin.services.transitions import DEFAULT_LOCATION_ID, end_status, reset_status
 from tocsin.services.versions import EDIT_LEAD, close_version, open_version, replace_version
@@ -53,19 +54,24 @@ async def create_check(
     site_id = await _lock_site(scope, site_id, problems)
     if problems or definition is None:
         raise InvalidInputError(problems)
+    check_id = await make(scope, site_id, definition, paused=paused)
+    await idempotency.keep_made(scope, request, check_id)
+    return check_id
+
+
+async def make(scope: Scope, site_id: int, definition: Definition, *, paused: bool) -> int:
+    """Make a check in a site that is locked, and return its id."""
     now = await scope.now()
-    columns = _columns(definition)
     row = await Check.create(
         organization_id=scope.organization_id,
         site_id=site_id,
-        **columns,
+        **_columns(definition),
         paused=paused,
         revision=1,
         created_at=now,
         updated_at=now,
     )
     await _start(scope, row, now)
-    await idempotency.keep_made(scope, request, row.id)
     check_id: int = row.id
     return check_id
 
@@ -86,7 +92,7 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "name": definition.name,
         "description": definition.description,
         "kind": definition.target.kind,
-        "target": definition.target.model_dump(mode="json"),
+        "target": definition.stored_target(),
         "interval_seconds": every // timedelta(seconds=1) if isinstance(every, timedelta) else None,
         "cron": cron.expression if isinstance(cron, Cron) else None,
         "time_zone": cron.time_zone if isinstance(cron, Cron) else None,
@@ -115,7 +121,15 @@ async def _start(scope: Scope, check: Check, now: datetime) -> None:
     )
 
 
-async def _lock(check_id: int) -> Check:
+async def _lock(scope: Scope, check_id: int) -> Check:
+    """Lock a check that people may change. Raises NotFoundError and ConflictError."""
+    check = await lock(check_id)
+    await refuse_owned(scope, check_id)
+    return check
+
+
+async def lock(check_id: int) -> Check:
+    """Lock a check, whoever it belongs to. Raises NotFoundError."""
     check = await Check.filter(id=check_id, deleted_at=None).select_for_update().first()
     if check is None:
         raise NotFoundError("check")
@@ -128,26 +142,32 @@ async def update_check(
 ) -> None:
     """Change what is given and leave the rest; `site` holds the id of another site, or None for what cannot be one.
 
-    A new target starts at `PENDING`. Raises InvalidInputError and NotFoundError.
+    A new target starts at `PENDING`. Raises InvalidInputError, NotFoundError and ConflictError.
     """
-    check = await _lock(check_id)
+    check = await _lock(scope, check_id)
     problems: list[FieldProblem] = []
     definition = define(_merged(check, changes), problems)
     site_id = check.site_id if site is None else await _lock_site(scope, site[0], problems)
     if problems or definition is None:
         raise InvalidInputError(problems)
+    await change(scope, check, site_id, definition, actor)
+
+
+async def change(scope: Scope, check: Check, site_id: int, definition: Definition, actor: str) -> None:
+    """Make a locked check what the definition says, from now on."""
     columns = _columns(definition)
     differing = {name for name, value in columns.items() if getattr(check, name) != value}
     if not differing and site_id == check.site_id:
         return
     now = await scope.now()
     revision = check.revision + bool(differing.intersection(_DEFINING))
-    await Check.filter(id=check_id).update(**columns, site_id=site_id, revision=revision, updated_at=now)
+    await Check.filter(id=check.id).update(**columns, site_id=site_id, revision=revision, updated_at=now)
     if revision != check.revision:
-        due_from = await replace_version(scope, check_id, now)
+        check.revision = revision
+        due_from = await replace_version(scope, check.id, now)
         if differing & {"kind", "target"}:
             status = Status.PAUSED if check.paused else Status.PENDING
-            await _reset(scope, check_id, status, now, due_from, Resolution.TARGET_CHANGED, actor)
+            await _reset(scope, check.id, status, now, due_from, Resolution.TARGET_CHANGED, actor)
 
 
 def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
@@ -177,25 +197,28 @@ def _longest_timeout_ms(fields: DefinitionFields) -> int:
 
 @in_organization
 async def pause_check(scope: Scope, check_id: int, actor: str) -> None:
-    """Freeze a check from now on; pausing it twice changes nothing. Raises NotFoundError."""
-    await _set_paused(scope, check_id, actor, paused=True)
+    """Freeze a check from now on; pausing it twice changes nothing. Raises NotFoundError and ConflictError."""
+    await set_paused(scope, await _lock(scope, check_id), actor, paused=True)
 
 
 @in_organization
 async def resume_check(scope: Scope, check_id: int, actor: str) -> None:
-    """Go on with a paused check, at `PENDING`; one that is not paused stays as it is. Raises NotFoundError."""
-    await _set_paused(scope, check_id, actor, paused=False)
+    """Go on with a paused check, at `PENDING`; one that is not paused stays as it is.
+
+    Raises NotFoundError and ConflictError.
+    """
+    await set_paused(scope, await _lock(scope, check_id), actor, paused=False)
 
 
-async def _set_paused(scope: Scope, check_id: int, actor: str, *, paused: bool) -> None:
-    check = await _lock(check_id)
+async def set_paused(scope: Scope, check: Check, actor: str, *, paused: bool) -> None:
+    """Pause or resume a locked check; one that is as wanted stays as it is."""
     if check.paused is paused:
         return
     now = await scope.now()
-    await Check.filter(id=check_id).update(paused=paused, revision=check.revision + 1, updated_at=now)
-    due_from = await replace_version(scope, check_id, now)
+    await Check.filter(id=check.id).update(paused=paused, revision=check.revision + 1, updated_at=now)
+    due_from = await replace_version(scope, check.id, now)
     status = Status.PAUSED if paused else Status.PENDING
-    await _reset(scope, check_id, status, now, due_from, Resolution.PAUSED, actor)
+    await _reset(scope, check.id, status, now, due_from, Resolution.PAUSED, actor)
 
 
 async def _reset(
@@ -210,8 +233,16 @@ async def _reset(
 
 @in_organization
 async def delete_check(scope: Scope, check_id: int, actor: str) -> None:
-    """Delete a check softly: nothing is due any more, its open incident is closed. Raises NotFoundError."""
-    await _lock(check_id)
+    """Delete a check softly: nothing is due any more, its open incident is closed.
+
+    Raises NotFoundError and ConflictError.
+    """
+    await _lock(scope, check_id)
+    await remove(scope, check_id, actor)
+
+
+async def remove(scope: Scope, check_id: int, actor: str) -> None:
+    """Delete a locked check."""
     now = await scope.now()
     await Check.filter(id=check_id).update(deleted_at=now, updated_at=now)
     due_from = await close_version(scope, check_id, now)
