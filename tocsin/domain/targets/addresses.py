@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
+
+from tocsin.domain.targets.rules import Rule
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 # What some resolvers read as part of an IPv4 address, so that 127.1 or 0x7f000001 would name two things.
@@ -57,15 +59,42 @@ def validate_host(host: str) -> str:
     if "%" in host:
         raise ValueError("must not contain %; leave out the zone of an address, and percent-encoding")
     if not _is_ip_address(host) and not _is_host_name(host):
-        raise ValueError(f"must be a host name such as example.com, or an IP address in full{_remedy(host)}")
+        raise ValueError(HOST_MESSAGE if host.isascii() else f"{_HOST_OR_ADDRESS}{_IN_ASCII}")
     return host
 
 
-def _remedy(host: str) -> str:
-    if not host.isascii():
-        return "; write a name that is not accepted in its own script in ASCII, as xn--..."
-    return ", such as 192.0.2.1 or 2001:db8::1 without brackets"
+_HOST_OR_ADDRESS: Final = "must be a host name such as example.com, or an IP address in full"
+_IN_ASCII: Final = "; write a name that is not accepted in its own script in ASCII, as xn--..."
+HOST_MESSAGE: Final = f"{_HOST_OR_ADDRESS}, such as 192.0.2.1 or 2001:db8::1 without brackets"
 
 
-Host = Annotated[str, Field(min_length=1, max_length=253), AfterValidator(validate_host)]
+def _ipv6_pattern() -> str:
+    """Eight groups, of which `::` may stand for some, and an IPv4 address for the last two."""
+    last_two = f"(?:{_GROUP}:{_GROUP}|{IPV4_PATTERN})"
+    forms = [f"(?:{_GROUP}:){{6}}{last_two}"]
+    forms += [f"{_groups(5 - after)}::(?:{_GROUP}:){{{after}}}{last_two}" for after in range(5, -1, -1)]
+    return f"(?:{'|'.join((*forms, f'{_groups(6)}::{_GROUP}', f'{_groups(7)}::'))})"
+
+
+def _groups(most: int) -> str:
+    """None, or up to so many groups with colons between them."""
+    return f"(?:(?:{_GROUP}:){{0,{most - 1}}}{_GROUP})?" if most else ""
+
+
+_GROUP: Final = "[0-9A-Fa-f]{1,4}"
+_OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_LETTERS: Final = r"0-9A-Za-z_\pL\pM\pN"
+_NAME_PART: Final = f"[{_LETTERS}](?:[{_LETTERS}-]{{0,61}}[{_LETTERS}])?"
+# In the syntax of RE2, as in all rules.
+IPV4_PATTERN: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+IPV6_PATTERN: Final = _ipv6_pattern()
+NAME_PATTERN: Final = rf"{_NAME_PART}(?:\.{_NAME_PART})*\.?"
+NUMBER_PATTERN: Final = r"(?:[0-9]+|0[Xx][0-9A-Fa-f]*)\.?"
+
+HOST_RULE: Final = Rule(
+    f'self.matches(r"^(?:{IPV4_PATTERN}|{IPV6_PATTERN})$") || '
+    rf'self.matches(r"^{NAME_PATTERN}$") && !self.matches(r"(?:^|\.){NUMBER_PATTERN}$")',
+    HOST_MESSAGE,
+)
+Host = Annotated[str, Field(min_length=1, max_length=253), AfterValidator(validate_host), HOST_RULE]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]

@@ -3,20 +3,36 @@
 import re
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, ClassVar
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from tocsin.domain.targets.addresses import validate_host
 from tocsin.domain.targets.model import MayBeSecret, Target
+from tocsin.domain.targets.rules import Requirement, Rule, matches, matches_not
+from tocsin.domain.targets.urls import Url
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
-_IPV6_AND_PORT = re.compile(r"\[[^\[\]]*:[^\[\]]*\](?::[0-9]*)?")
 # They frame the message or name the connection, so the prober alone may set them.
 _FRAMING_HEADERS = frozenset(
     {"connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+_HEADER_NAME: Final = matches(
+    "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "must be a header name: letters, digits and !#$%&'*+-.^_`|~"
+)
+_NOT_FRAMING: Final = Rule(
+    f"!(self.lowerAscii() in {sorted(_FRAMING_HEADERS)})", "is set by the prober itself; leave it out"
+)
+_ASCII: Final = matches(r"^[\x00-\x7f]*$", "must be ASCII; percent-encode other characters, or encode them as Base64")
+_NO_CONTROL: Final = matches_not(
+    r"[\x00-\x08\x0a-\x1f\x7f]", "must not contain control characters such as line breaks; leave them out"
+)
+_NO_NUL: Final = matches_not(r"\x00", "must not contain the character NUL; leave it out")
+_STATUS_OR_RANGE: Final = Rule(
+    'self.matches("^[1-5][0-9]{2}(-[1-5][0-9]{2})?$") && '
+    "(size(self) == 3 || self.substring(0, 3) <= self.substring(4))",
+    "must be a status such as 204, or a range such as 200-299",
 )
 
 
@@ -34,24 +50,24 @@ class HttpMethod(StrEnum):
 
 def _validate_header_name(name: str) -> str:
     if not _TOKEN.fullmatch(name):
-        raise ValueError("must be a header name: letters, digits and !#$%&'*+-.^_`|~")
+        raise ValueError(_HEADER_NAME.message)
     if name.lower() in _FRAMING_HEADERS:
-        raise ValueError("is set by the prober itself; leave it out")
+        raise ValueError(_NOT_FRAMING.message)
     return name
 
 
 def _validate_header_value(value: str) -> str:
     if not value.isascii():
-        raise ValueError("must be ASCII; percent-encode other characters, or encode them as Base64")
+        raise ValueError(_ASCII.message)
     if any(not character.isprintable() and character != "\t" for character in value):
-        raise ValueError("must not contain control characters such as line breaks; leave them out")
+        raise ValueError(_NO_CONTROL.message)
     return value
 
 
 def _validate_text(text: str) -> str:
     # PostgreSQL stores no NUL in text or JSON.
     if "\0" in text:
-        raise ValueError("must not contain the character NUL; leave it out")
+        raise ValueError(_NO_NUL.message)
     return text
 
 
@@ -60,44 +76,18 @@ class HttpHeader(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_validate_header_name)] = Field(
-        description="Header name, such as Accept."
-    )
-    value: Annotated[str, Field(max_length=4096), AfterValidator(_validate_header_value), MayBeSecret()] = Field(
-        description="Header value, without line breaks."
-    )
-
-
-def _split_url(url: str) -> SplitResult:
-    if any(character.isspace() or not character.isprintable() for character in url):
-        raise ValueError("must not contain spaces or control characters; write them percent-encoded")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        # The cause quotes what it took for a port, which may be part of a password.
-        raise ValueError("must be a URL such as https://example.com/health, with a port from 1 to 65535") from None
-    return parts
-
-
-def _validate_url(url: str) -> str:
-    parts = _split_url(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an absolute URL such as https://example.com/health, with scheme http or https")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not contain a user name or password; send an Authorization header instead")
-    if parts.port == 0:
-        raise ValueError("must have a port from 1 to 65535")
-    if "[" in parts.netloc and not _IPV6_AND_PORT.fullmatch(parts.netloc):
-        raise ValueError("must have an IPv6 address in brackets, and nothing else, as in http://[2001:db8::1]/")
-    validate_host(parts.hostname)
-    return url
+    name: Annotated[
+        str, Field(min_length=1, max_length=100), AfterValidator(_validate_header_name), _HEADER_NAME, _NOT_FRAMING
+    ] = Field(description="Header name, such as Accept.")
+    value: Annotated[
+        str, Field(max_length=4096), AfterValidator(_validate_header_value), _ASCII, _NO_CONTROL, MayBeSecret()
+    ] = Field(description="Header value, without line breaks.")
 
 
 def _validate_status(status: str) -> str:
     match = _STATUS.fullmatch(status)
     if not match or (match[2] and match[1] > match[2]):
-        raise ValueError("must be a status such as 204, or a range such as 200-299")
+        raise ValueError(_STATUS_OR_RANGE.message)
     return status
 
 
@@ -108,31 +98,43 @@ def _validate_statuses(statuses: tuple[str, ...]) -> tuple[str, ...]:
     return statuses
 
 
-ExpectedStatus = Annotated[str, AfterValidator(_validate_status)]
+ExpectedStatus = Annotated[
+    str, AfterValidator(_validate_status), _STATUS_OR_RANGE, Field(json_schema_extra={"maxLength": len("200-299")})
+]
 
 
 class HttpTarget(Target):
     """An HTTP or HTTPS address that must answer as expected."""
 
     kind: ClassVar[str] = "http"
-
-    url: Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_validate_url)] = Field(
-        description="Absolute http or https URL, without user name or password."
+    requirements: ClassVar[tuple[Requirement, ...]] = (
+        Requirement(
+            "body",
+            "has(self.method) && !(self.method in ['GET', 'HEAD'])",
+            "cannot be sent with GET or HEAD; choose POST, PUT or PATCH",
+        ),
+        Requirement(
+            "body_contains",
+            "!has(self.method) || self.method != 'HEAD'",
+            "cannot be judged with HEAD, which is answered without a body; choose GET",
+        ),
     )
+
+    url: Url = Field(description="Absolute http or https URL, without user name or password.")
     method: HttpMethod = Field(default=HttpMethod.GET, description="Method of the request.")
     headers: tuple[HttpHeader, ...] = Field(default=(), max_length=50, description="Headers to send, in this order.")
-    body: Annotated[Annotated[str, Field(max_length=65536), AfterValidator(_validate_text)] | None, MayBeSecret()] = (
-        Field(default=None, description="Body to send, as UTF-8 text.")
-    )
+    body: Annotated[
+        Annotated[str, Field(max_length=65536), AfterValidator(_validate_text), _NO_NUL] | None, MayBeSecret()
+    ] = Field(default=None, description="Body to send, as UTF-8 text.")
     expected_status: Annotated[tuple[ExpectedStatus, ...], AfterValidator(_validate_statuses)] = Field(
         default=("200-299",),
         max_length=20,
         json_schema_extra={"minItems": 1},
         description="Statuses that count as success: single ones such as 204, or ranges such as 200-299.",
     )
-    body_contains: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_validate_text)] | None = Field(
-        default=None, description="Text that the response's body must contain."
-    )
+    body_contains: (
+        Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_validate_text), _NO_NUL] | None
+    ) = Field(default=None, description="Text that the response's body must contain.")
     follow_redirects: bool = Field(
         default=True, description="Whether redirects are followed, at most 10, and the last response judged."
     )

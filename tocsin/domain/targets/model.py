@@ -6,6 +6,8 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from tocsin.domain.targets.rules import Requirement
+
 
 @dataclass(frozen=True, slots=True)
 class MayBeSecret:
@@ -35,4 +37,5 @@ class Target(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: ClassVar[str]
+    requirements: ClassVar[tuple[Requirement, ...]] = ()  # of fields on one another, beside their validators
     for_kubernetes_only: ClassVar[bool] = False  # whether a HealthCheck object alone may have it
