@@ -10,7 +10,6 @@ from tocsin.encryption import (
     NoKeyError,
     UnknownKeyError,
     key_prefix,
-    sealed_with,
     secret_place,
 )
 from tocsin.settings import SettingsError, read_encryption
@@ -37,7 +36,6 @@ def test_what_was_sealed_opens_again(text: str) -> None:
 def test_the_sealed_form_shows_the_id_of_the_key_and_nothing_of_the_secret() -> None:
     sealed = KeyRing({"k1": OLD}).seal(SECRET, PLACE)
     assert sealed.startswith(key_prefix("k1"))
-    assert sealed_with(sealed) == "k1"
     assert b"swordfish" not in sealed
 
 
@@ -50,7 +48,7 @@ def test_the_first_key_seals_and_all_open() -> None:
     sealed = KeyRing({"k1": OLD}).seal(SECRET, PLACE)
     both = KeyRing({"k2": NEW, "k1": OLD})
     assert both.open(sealed, PLACE) == SECRET
-    assert sealed_with(both.seal(SECRET, PLACE)) == "k2"
+    assert both.seal(SECRET, PLACE).startswith(key_prefix("k2"))
 
 
 def test_without_a_key_nothing_is_sealed_and_the_remedy_said() -> None:

@@ -1,0 +1,80 @@
+"""The values of secrets that targets refer to: stored sealed, read back by the engine alone."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from tocsin.database import Connection
+from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
+from tocsin.encryption import KeyRing, secret_place
+from tocsin.services.scope import Scope, in_organization
+
+# A check of another organization is none: a foreign key alone would not see that. The sealed value is given twice, as
+# reading it from `excluded` takes the right to read the column, which the operator does not have.
+_STORE: Final = """
+INSERT INTO check_secrets (check_id, organization_id, reference, source_version, sealed)
+SELECT id, organization_id, $2, $3, $4 FROM checks WHERE id = $1 AND deleted_at IS NULL
+ON CONFLICT (check_id, reference) DO UPDATE SET source_version = $3, sealed = $4, updated_at = clock_timestamp()
+RETURNING check_id
+"""
+_FORGET: Final = "DELETE FROM check_secrets WHERE check_id = $1 AND reference <> ALL($2::text[])"
+_VERSIONS: Final = "SELECT check_id, reference, source_version FROM check_secrets WHERE check_id = ANY($1::bigint[])"
+_LOAD: Final = """
+SELECT s.check_id, s.organization_id, s.reference, s.sealed
+FROM check_secrets s JOIN checks c ON c.id = s.check_id AND c.organization_id = s.organization_id
+WHERE s.check_id = ANY($1::bigint[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSecret:
+    """A value as it is stored, and its place, where alone it can be opened."""
+
+    place: bytes
+    sealed: bytes
+
+    @classmethod
+    def from_row(cls, row: asyncpg.Record) -> "SealedSecret":
+        """A row of `check_secrets`."""
+        return cls(secret_place(row["organization_id"], row["check_id"], row["reference"]), row["sealed"])
+
+    def open(self, keys: KeyRing) -> str:
+        """The value. Raises EncryptionError."""
+        return keys.open(self.sealed, self.place)
+
+
+@in_organization
+async def store_secret(
+    scope: Scope, keys: KeyRing, check_id: int, reference: str, source_version: str, value: str
+) -> None:
+    """Store the value that a reference of a check stands for now; slots from the next batch on are probed with it.
+
+    `source_version` says from which state of the Secret it is. Raises InvalidInputError for an empty value,
+    NotFoundError for the check, and NoKeyError.
+    """
+    if not value:
+        raise InvalidInputError([FieldProblem(("value",), f"of the secret {reference} is empty; give it a value")])
+    sealed = keys.seal(value, secret_place(scope.organization_id, check_id, reference))
+    if await scope.connection.fetchval(_STORE, check_id, reference, source_version, sealed) is None:
+        raise NotFoundError("check")
+
+
+@in_organization
+async def forget_secrets(scope: Scope, check_id: int, *, keep: Collection[str] = ()) -> None:
+    """Remove the values that a check has, but those of the references to keep."""
+    await scope.connection.execute(_FORGET, check_id, list(keep))
+
+
+@in_organization
+async def stored_versions(scope: Scope, check_ids: Collection[int]) -> dict[tuple[int, str], str]:
+    """From which state of its Secret each stored value is, by check id and reference."""
+    rows = await scope.connection.fetch(_VERSIONS, list(check_ids))
+    return {(row["check_id"], row["reference"]): row["source_version"] for row in rows}
+
+
+async def load_secrets(connection: Connection, check_ids: Collection[int]) -> dict[tuple[int, str], SealedSecret]:
+    """The sealed values that these checks have, by check id and reference: the engine's half."""
+    rows = await connection.fetch(_LOAD, list(check_ids))
+    return {(row["check_id"], row["reference"]): SealedSecret.from_row(row) for row in rows}
