@@ -97,6 +97,13 @@ async def owner(database_url: str) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
+async def operator_orm(database_url: str) -> AsyncIterator[None]:
+    """Tortoise in the operator's role."""
+    async with orm(database_url, Role.OPERATOR):
+        yield
+
+
+@pytest.fixture
 async def api_orm(database_url: str) -> AsyncIterator[None]:
     """Tortoise in the API's role, as the API's processes open it."""
     async with orm(database_url, Role.API):

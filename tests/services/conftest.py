@@ -47,6 +47,8 @@ async def organization(owner: Connection) -> int:
     await owner.execute("INSERT INTO organizations (id, name) VALUES ($1, 'one')", ORGANIZATION)
     await owner.execute("INSERT INTO event_counters (organization_id) VALUES ($1)", ORGANIZATION)
     await owner.execute("INSERT INTO sites (id, organization_id, name) VALUES ($1, $2, 'site')", SITE, ORGANIZATION)
+    # The identity must not hand out the key that was just taken.
+    await owner.execute("SELECT setval(pg_get_serial_sequence('sites', 'id'), $1)", SITE)
     await ensure_partitions(owner, NOON)
     return ORGANIZATION
 

@@ -34,6 +34,23 @@ async def create_site(scope: Scope, fields: Mapping[str, str], *, key: str | Non
     return site_id
 
 
+_LOCK_NAMED = "SELECT id FROM sites WHERE name = $1 AND deleted_at IS NULL FOR SHARE"
+# Whoever makes the same one meanwhile is waited for.
+_MAKE = """
+INSERT INTO sites (organization_id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)
+ON CONFLICT (organization_id, name) WHERE deleted_at IS NULL DO UPDATE SET name = excluded.name RETURNING id
+"""
+
+
+async def ensure_site(scope: Scope, name: str) -> int:
+    """The site of this valid name, made when there is none, and kept from being deleted meanwhile."""
+    found: int | None = await scope.connection.fetchval(_LOCK_NAMED, name)
+    if found is not None:
+        return found
+    made: int = await scope.connection.fetchval(_MAKE, scope.organization_id, name, await scope.now())
+    return made
+
+
 @in_organization
 async def update_site(scope: Scope, site_id: int, changes: Mapping[str, str]) -> None:
     """Change the `name` or `description`. Raises InvalidInputError, NotFoundError and ConflictError."""
