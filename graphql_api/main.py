@@ -10,9 +10,10 @@ import uvicorn
 
 from graphql_api.app import create_app
 from graphql_api.live.wire import UVICORN_OPTIONS
+from tocsin.listening import VARIABLES, require_free
 from tocsin.logs import configure_logging
-from tocsin.settings import Settings
-from tocsin.telemetry import settings_or_exit
+from tocsin.settings import Settings, SettingsError, read_settings
+from tocsin.telemetry import exit_with
 
 # How long requests may go on after a stop. Subscriptions never end by themselves: their clients come back and replay.
 DRAIN_SECONDS: Final = 5
@@ -22,7 +23,7 @@ _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 def main() -> None:
     """Read the settings from the environment and serve until a signal comes."""
-    settings = settings_or_exit(os.environ)
+    settings = _settings_or_exit()
     configure_logging("api", settings.log_format)
     # uvicorn raises the signal again after its shutdown; the process has ended well by then.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,6 +32,16 @@ def main() -> None:
     server.run()
     if not server.started:
         raise SystemExit(1)
+
+
+def _settings_or_exit() -> Settings:
+    try:
+        settings = read_settings(os.environ)
+        # uvicorn would say no more than a number.
+        require_free(settings.api, VARIABLES)
+    except SettingsError as exc:
+        exit_with(str(exc))
+    return settings
 
 
 class Server(uvicorn.Server):

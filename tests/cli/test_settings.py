@@ -61,6 +61,41 @@ def test_a_taken_port_is_said_before_anything_is_started(run: Run, tmp_path: Pat
     assert not (tmp_path / "data").exists()
 
 
+def start_alone(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A part of the platform that a wrong setting keeps from starting."""
+    own = {"TOCSIN_DATABASE_URL": "postgresql://db/tocsin", "TOCSIN_REDIS_URL": "redis://redis", **variables}
+    return subprocess.run(
+        [sys.executable, "-m", "tocsin.cli", command], env=own, capture_output=True, text=True, check=False, timeout=20
+    )
+
+
+def test_a_port_of_the_api_that_is_taken_is_said_with_the_variable_to_set() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = start_alone("api", TOCSIN_PORT=str(port))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"tocsin: TOCSIN_PORT={port} on 127.0.0.1 is taken by another program; choose")
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+
+
+def test_a_host_that_the_api_cannot_listen_on_is_said_with_the_variable_to_set() -> None:
+    done = start_alone("api", TOCSIN_HOST="203.0.113.9", TOCSIN_PORT=str(free_port()))
+    assert done.returncode == 2
+    assert done.stderr.startswith("tocsin: TOCSIN_HOST=203.0.113.9 is no address of this machine")
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize("command", ["scheduler", "worker"])
+def test_a_port_for_metrics_that_is_taken_is_said(command: str) -> None:
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = start_alone(command, TOCSIN_METRICS_PORT=str(port))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"tocsin: TOCSIN_METRICS_PORT {port} cannot be used (Address already in use); set it to a free port\n"
+    )
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     # Not within this process: whose logging it would configure.

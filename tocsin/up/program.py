@@ -11,10 +11,10 @@ from typing import Final
 
 from tocsin.demo.lifecycle import Demo
 from tocsin.installation import own_servers, with_servers
+from tocsin.listening import OPTIONS, require_free
 from tocsin.logs import configure_logging
 from tocsin.settings import Servers, Settings, read_settings
 from tocsin.telemetry import MULTIPROCESS_VARIABLE
-from tocsin.up.address import require_free
 from tocsin.up.child import Module
 from tocsin.up.log import Log
 from tocsin.up.modules import platform_modules
@@ -59,7 +59,7 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
     environment = _with_options(environment, options)
     servers = own_servers(environment)
     settings = read_settings(with_servers(environment, servers or _PLACEHOLDERS))
-    require_free(settings.api)
+    require_free(settings.api, OPTIONS)
     asked = _end_start_by_signals()
     log_format = environment.get("TOCSIN_LOG_FORMAT") or "console"
     configure_logging("up", log_format)

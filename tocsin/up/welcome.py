@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tocsin.listening import url_of
 from tocsin.settings import Api
-from tocsin.up.address import url_of
 
 CHECK_SECONDS: Final = 0.05
 QUERY: Final = "{ checks(first: 20) { nodes { name status } } }"
