@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
+_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
 # It stands readable beside what is encrypted.
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
@@ -75,6 +77,22 @@ class Encryption:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """What the operator serves. `cluster` tells this cluster from others that use the same database.
+
+    `watched_namespaces` is None for all. `organizations` maps namespaces to names of organizations, with `*` for all
+    others; `secret_namespaces` are those where Secrets may be read. `namespace` is where its Lease lives; None for the
+    one that its credentials name.
+    """
+
+    cluster: str = "default"
+    watched_namespaces: tuple[str, ...] | None = None
+    organizations: Mapping[str, str] = field(default_factory=lambda: {"*": "default"})
+    secret_namespaces: frozenset[str] = frozenset()
+    namespace: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings. `bootstrap_token`, when set at the first start, owns the organization `default`."""
 
@@ -84,6 +102,7 @@ class Settings:
     retention: Retention = Retention()
     worker: Worker = Worker()
     encryption: Encryption = Encryption()
+    operator: Operator = Operator()
     bootstrap_token: str | None = None
     log_format: str = "json"
     metrics_port: int | None = None
@@ -109,6 +128,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         worker=Worker(concurrency=_read(environment, "TOCSIN_WORKER_CONCURRENCY", Worker.concurrency, _positive)),
         encryption=read_encryption(environment),
+        operator=_operator(environment),
         bootstrap_token=read_bootstrap_token(environment),
         log_format=_read(environment, "TOCSIN_LOG_FORMAT", "json", _log_format),
         metrics_port=_read(environment, "TOCSIN_METRICS_PORT", None, _port),
@@ -129,6 +149,17 @@ def _servers(environment: Mapping[str, str]) -> Servers:
     return Servers(
         database_url=_required(environment, "TOCSIN_DATABASE_URL", _database_url),
         redis_url=_required(environment, "TOCSIN_REDIS_URL", _redis_url),
+    )
+
+
+def _operator(environment: Mapping[str, str]) -> Operator:
+    defaults = Operator()
+    return Operator(
+        cluster=_read(environment, "TOCSIN_CLUSTER", defaults.cluster, _cluster),
+        watched_namespaces=_read(environment, "TOCSIN_WATCH_NAMESPACES", None, _namespaces),
+        organizations=_read(environment, "TOCSIN_NAMESPACE_ORGANIZATIONS", defaults.organizations, _organizations),
+        secret_namespaces=frozenset(_read(environment, "TOCSIN_SECRET_NAMESPACES", None, _namespaces) or ()),
+        namespace=_read(environment, "TOCSIN_OPERATOR_NAMESPACE", None, _namespace),
     )
 
 
@@ -228,6 +259,30 @@ def _key_bytes(encoded: str) -> bytes | None:
     except ValueError:
         return None
     return key if len(key) == 32 else None
+
+
+def _namespace(value: str) -> str:
+    if not _NAMESPACE.fullmatch(value):
+        raise ValueError("must be a namespace: lower-case letters, digits and -, at most 63")
+    return value
+
+
+def _cluster(value: str) -> str:
+    if not _NAMESPACE.fullmatch(value):
+        raise ValueError("must be a name of lower-case letters, digits and -, at most 63")
+    return value
+
+
+def _namespaces(value: str) -> tuple[str, ...]:
+    return tuple(_namespace(part.strip()) for part in value.split(","))
+
+
+def _organizations(value: str) -> dict[str, str]:
+    pairs = [part.strip().partition("=") for part in value.split(",")]
+    for namespace, _, organization in pairs:
+        if not organization or (namespace != "*" and not _NAMESPACE.fullmatch(namespace)):
+            raise ValueError("must list pairs such as team-a=acme,*=default, separated by commas")
+    return {namespace: organization for namespace, _, organization in pairs}
 
 
 def _log_format(value: str) -> str:

@@ -32,6 +32,11 @@ OWN = {"TOCSIN_DATABASE_URL": "postgresql://tocsin:swordfish@db/tocsin", "TOCSIN
         ("TOCSIN_WORKER_CONCURRENCY", "1e3", "must be a whole number from 1"),
         ("TOCSIN_BOOTSTRAP_TOKEN", "swordfish", "must be at least 24 ASCII characters"),
         ("TOCSIN_LOG_FORMAT", "xml", "must be json or console"),
+        ("TOCSIN_CLUSTER", "My Cluster", "must be a name of lower-case letters"),
+        ("TOCSIN_WATCH_NAMESPACES", "team-a,Team-B", "must be a namespace"),
+        ("TOCSIN_SECRET_NAMESPACES", "*", "must be a namespace"),
+        ("TOCSIN_NAMESPACE_ORGANIZATIONS", "team-a", "must list pairs such as team-a=acme"),
+        ("TOCSIN_OPERATOR_NAMESPACE", "-", "must be a namespace"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(run: Run, name: str, value: str, remedy: str) -> None:
