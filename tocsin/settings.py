@@ -158,7 +158,7 @@ def _operator(environment: Mapping[str, str]) -> Operator:
         cluster=_read(environment, "TOCSIN_CLUSTER", defaults.cluster, _cluster),
         watched_namespaces=_read(environment, "TOCSIN_WATCH_NAMESPACES", None, _namespaces),
         organizations=_read(environment, "TOCSIN_NAMESPACE_ORGANIZATIONS", defaults.organizations, _organizations),
-        secret_namespaces=frozenset(_read(environment, "TOCSIN_SECRET_NAMESPACES", None, _namespaces) or ()),
+        secret_namespaces=_read(environment, "TOCSIN_SECRET_NAMESPACES", defaults.secret_namespaces, _namespace_set),
         namespace=_read(environment, "TOCSIN_OPERATOR_NAMESPACE", None, _namespace),
     )
 
@@ -275,6 +275,10 @@ def _cluster(value: str) -> str:
 
 def _namespaces(value: str) -> tuple[str, ...]:
     return tuple(_namespace(part.strip()) for part in value.split(","))
+
+
+def _namespace_set(value: str) -> frozenset[str]:
+    return frozenset(_namespaces(value))
 
 
 def _organizations(value: str) -> dict[str, str]:
