@@ -18,7 +18,7 @@ DURATION: Final = Histogram(
 )
 SOCKETS: Final = Gauge("tocsin_api_sockets", "WebSockets that are open.", multiprocess_mode="livesum")
 
-_PATHS: Final = OPERATION_PATHS | {"/graphql"}
+_PATHS: Final = OPERATION_PATHS | {"/graphql", "/graphql/stream"}
 _METHODS: Final = frozenset({"GET", "POST", "OPTIONS", "HEAD"})
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

@@ -30,6 +30,7 @@ async def asking(database_url: str, redis_url: str) -> AsyncIterator[httpx.Async
     routes = [
         *operation_routes(Settings(Servers(database_url, redis_url))),
         Route("/graphql", lambda _: PlainTextResponse("{}", headers={"x-request-id": "r1"}), methods=["POST"]),
+        Route("/graphql/stream", lambda _: PlainTextResponse("")),
         Route("/fail", fail),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(RequestTelemetry)])
@@ -172,6 +173,12 @@ async def test_the_metrics_tell_of_the_ledger_and_of_requests(client: httpx.Asyn
     assert "tocsin_newest_tick_age_seconds " in text
     assert "tocsin_undone_batches 0.0" in text
     assert 'tocsin_api_requests_total{method="POST",path="/graphql",status="200"} ' in text
+
+
+async def test_streams_of_events_are_counted_by_themselves(client: httpx.AsyncClient) -> None:
+    await client.get("/graphql/stream")
+    text = (await client.get("/metrics")).text
+    assert 'tocsin_api_requests_total{method="GET",path="/graphql/stream",status="200"} ' in text
 
 
 async def test_paths_and_methods_that_strangers_make_up_are_counted_together(client: httpx.AsyncClient) -> None:
