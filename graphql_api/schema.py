@@ -20,6 +20,7 @@ from graphql_api.live.subscriptions import Subscription
 from graphql_api.nodes import NodeQueries
 from graphql_api.sites.mutations import SiteMutations
 from graphql_api.sites.queries import SiteQueries
+from tocsin.problems import exit_plainly
 
 
 @strawberry.type(description="What can be asked.")
@@ -57,4 +58,6 @@ def print_schema() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(print_schema())
+    with exit_plainly():
+        sys.stdout.write(print_schema())
+        sys.stdout.flush()

@@ -17,13 +17,27 @@ from tocsin.tokens import DEFAULT_DATA_DIR, DataDir
 
 app = typer.Typer(
     name="tocsin",
-    help="Health checks: every slot accounted for, every alert exactly once.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(tokens.app, name="token")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(installed_version("tocsin"))
+        raise typer.Exit
+
+
+@app.callback()
+def tocsin(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Health checks: every slot accounted for, every alert exactly once."""
 
 
 @app.command()
@@ -70,6 +84,12 @@ def worker() -> None:
 def schema() -> None:
     """Print the GraphQL schema."""
     become("graphql_api.schema")
+
+
+@app.command()
+def crd() -> None:
+    """Print the CustomResourceDefinition of HealthCheck objects, as YAML."""
+    become("healthcheck_operator.crd")
 
 
 @app.command()
@@ -160,7 +180,8 @@ def become(module: str) -> NoReturn:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with exit_plainly():
+        app()
 
 
 if __name__ == "__main__":

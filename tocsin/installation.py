@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tocsin.settings import Servers, SettingsError
+from tocsin.settings import Servers, SettingsError, read_servers
 
 DATABASE_VARIABLE: Final = "TOCSIN_DATABASE_URL"
 REDIS_VARIABLE: Final = "TOCSIN_REDIS_URL"
@@ -25,10 +25,10 @@ def default_data_dir(environment: Mapping[str, str]) -> Path:
 
 
 def own_servers(environment: Mapping[str, str]) -> Servers | None:
-    """The servers that the environment names; None when it names none. Raises SettingsError for half of them."""
+    """The servers that the environment names; None when it names none. Raises SettingsError, also for half of them."""
     database_url, redis_url = environment.get(DATABASE_VARIABLE), environment.get(REDIS_VARIABLE)
     if database_url and redis_url:
-        return Servers(database_url, redis_url)
+        return read_servers(environment)
     if database_url or redis_url:
         given, missing = (DATABASE_VARIABLE, REDIS_VARIABLE) if database_url else (REDIS_VARIABLE, DATABASE_VARIABLE)
         raise SettingsError(f"{missing} is not set, but {given} is; set both, or neither for embedded servers")

@@ -1,25 +1,32 @@
 """Problems that a person can solve: one line each, and never a traceback."""
 
+import errno
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import typer
-
+from tocsin.output import give_up_output
 from tocsin.settings import SettingsError
 
 WRONG_SETTING_STATUS: Final = 2
+# No way to a server fails so: it is a file, or standard output.
+_NOT_WRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 @contextmanager
 def exit_plainly() -> Iterator[None]:
-    """End the program with one line for what is a person's to solve: status 2 for a wrong setting, else 1."""
+    """End the program with one line for what is a person's to solve: status 2 for a wrong setting, else 1.
+
+    Where nobody reads what it says any more, it ends in silence.
+    """
     try:
         yield
     except SettingsError as exc:
         raise _exit(str(exc), WRONG_SETTING_STATUS) from exc
     except BrokenPipeError:
-        raise
+        give_up_output()
+        raise SystemExit(1) from None
     except Exception as exc:
         if not _is_solvable(exc):
             raise
@@ -46,6 +53,8 @@ def plain_words(exc: Exception) -> str:
     from tocsin.logs import masked  # noqa: PLC0415
 
     reason = masked(str(exc)) or type(exc).__name__
+    if isinstance(exc, OSError) and exc.errno in _NOT_WRITTEN:
+        return f"cannot write ({reason}); make room on the disk, or write elsewhere"
     if isinstance(exc, OSError) and exc.filename is not None:
         return reason
     if isinstance(exc, (PostgresError, InterfaceError, OSError)):
@@ -53,6 +62,10 @@ def plain_words(exc: Exception) -> str:
     return reason
 
 
-def _exit(problem: str, status: int) -> typer.Exit:
-    typer.echo(f"tocsin: {problem}", err=True)
-    return typer.Exit(status)
+def _exit(problem: str, status: int) -> SystemExit:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        give_up_output()
+    sys.stderr.write(f"tocsin: {problem}\n")
+    return SystemExit(status)

@@ -111,7 +111,7 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Build the settings from `TOCSIN_*` variables. Raises SettingsError."""
     return Settings(
-        servers=_servers(environment),
+        servers=read_servers(environment),
         api=Api(
             host=environment.get("TOCSIN_HOST", Api.host),
             port=_read(environment, "TOCSIN_PORT", Api.port, _port),
@@ -145,7 +145,8 @@ def read_encryption(environment: Mapping[str, str]) -> Encryption:
     return Encryption(_read(environment, "TOCSIN_ENCRYPTION_KEYS", {}, _encryption_keys))
 
 
-def _servers(environment: Mapping[str, str]) -> Servers:
+def read_servers(environment: Mapping[str, str]) -> Servers:
+    """The servers that the environment names. Raises SettingsError."""
     return Servers(
         database_url=_required(environment, "TOCSIN_DATABASE_URL", _database_url),
         redis_url=_required(environment, "TOCSIN_REDIS_URL", _redis_url),
@@ -297,7 +298,7 @@ def _log_format(value: str) -> str:
 
 def _database_url(value: str) -> str:
     if urlsplit(value).scheme not in ("postgres", "postgresql"):
-        raise ValueError("must be a URL such as postgresql://user:password@host:5432/tocsin")
+        raise ValueError("must be a URL such as postgresql://user:password@host:5432/tocsin; only PostgreSQL serves")
     return value
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
+from tocsin.domain.texts import validate_name
 from tocsin.installation import default_data_dir, find_servers
 from tocsin.problems import exit_plainly
 
@@ -27,9 +28,16 @@ DEFAULT_DATA_DIR: Final = default_data_dir(os.environ)
 _HEADINGS: Final = ("ID", "NAME", "TOKEN", "RIGHTS", "CREATED", "EXPIRES", "STATE")
 
 
+def _named(name: str) -> str:
+    try:
+        return validate_name(name)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from None
+
+
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="What the token is for.")],
+    name: Annotated[str, typer.Option(help="What the token is for.", callback=_named)],
     read_only: Annotated[bool, typer.Option("--read-only", help="Let it read, and change nothing.")] = False,
     expires_in_days: Annotated[int | None, typer.Option(min=1, max=3650, help="For how long it is valid.")] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,

@@ -1,6 +1,7 @@
 """The commands beside `tocsin up`."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -27,6 +28,18 @@ async def is_valid(database_url: str, token: str) -> bool:
 
 def test_the_version_is_that_of_the_package(run: Run) -> None:
     assert run("version").stdout == f"{version('tocsin')}\n"
+
+
+def test_the_version_is_told_by_an_option_too(run: Run) -> None:
+    assert run("--version").stdout == f"{version('tocsin')}\n"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 101])
+def test_a_token_needs_a_name(installed: Run, name: str) -> None:
+    done = installed("token", "create", "--name", name)
+    assert done.exit_code == 2
+    assert "Invalid value for '--name': must " in done.stderr
+    assert installed("token", "list").stdout.count("\n") == 1
 
 
 def test_a_new_token_opens_the_organization_and_stands_alone_on_standard_output(
@@ -107,6 +120,37 @@ def test_a_database_that_is_away_is_said_in_one_line(run: Run, command: tuple[st
     assert done.stderr.startswith("tocsin: the database cannot be used (")
     assert done.stderr.count("\n") == 1
     assert "swordfish" not in done.output
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("token", "list"), ("doctor",)])
+def test_another_kind_of_database_is_refused_by_every_command(run: Run, command: tuple[str, ...]) -> None:
+    done = run(*command, TOCSIN_DATABASE_URL="mysql://tocsin:swordfish@db/t", TOCSIN_REDIS_URL="redis://redis")
+    assert "TOCSIN_DATABASE_URL must be a URL such as postgresql://" in done.output
+    assert "only PostgreSQL serves" in done.output
+    assert "swordfish" not in done.output
+
+
+def say(command: str, output: str) -> subprocess.CompletedProcess[str]:
+    """Let a shell send what a command says somewhere, as most people's environments have it: buffered."""
+    script = f"set -o pipefail; {sys.executable} -m tocsin.cli {command} {output}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+@pytest.mark.parametrize("command", ["version", "schema", "--help"])
+def test_a_full_disk_under_the_output_is_said_in_one_line(command: str) -> None:
+    done = say(command, "> /dev/full")
+    assert done.returncode == 1
+    remedy = "make room on the disk, or write elsewhere"
+    assert done.stderr == f"tocsin: cannot write ([Errno 28] No space left on device); {remedy}\n"
+
+
+@pytest.mark.parametrize("command", ["version", "schema"])
+def test_who_reads_no_further_ends_a_command_in_silence(command: str) -> None:
+    done = say(command, "| true")
+    assert done.returncode in (0, 1)
+    assert done.stderr == ""
 
 
 def test_without_servers_the_remedy_is_said(run: Run, tmp_path: Path) -> None:

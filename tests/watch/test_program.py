@@ -16,19 +16,24 @@ from tests.watch.stand_in import TOKEN, StandIn
 
 LEFT_SCREEN = b"\x1b[?1049l"
 SHOWN_CURSOR = b"\x1b[?25h"
+# What would make the program behave otherwise than it does for most people.
+OTHERS = ("TOCSIN_", "COLUMNS", "LINES", "PYTHONUNBUFFERED")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "COLUMNS", "LINES"))}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
     return {**own, "TERM": "xterm-256color", **variables}
 
 
 @asynccontextmanager
-async def running(url: str, *options: str, stdio: int = PIPE, **variables: str) -> AsyncIterator[Process]:
-    """The program; it is killed at the end unless it has ended by itself."""
+async def running(
+    url: str, *options: str, stdio: int = PIPE, output: int | None = None, **variables: str
+) -> AsyncIterator[Process]:
+    """The program; it is killed at the end unless it has ended by itself. `output` is its own standard output."""
     command = [sys.executable, "-m", "tocsin.cli", "watch", "--url", url, *options]
     own = environment(**variables)
-    process = await asyncio.create_subprocess_exec(*command, stdin=stdio, stdout=stdio, stderr=stdio, env=own)
+    said = stdio if output is None else output
+    process = await asyncio.create_subprocess_exec(*command, stdin=stdio, stdout=said, stderr=stdio, env=own)
     try:
         async with asyncio.timeout(20):
             yield process
@@ -46,7 +51,7 @@ async def next_line(process: Process) -> str:
 
 async def failure(url: str, *options: str, **variables: str) -> tuple[int | None, str]:
     """The status with which the program ends by itself, and what it says then."""
-    async with running(url, *options, stdio=PIPE, **variables) as process:
+    async with running(url, *options, stdio=PIPE, output=PIPE, **variables) as process:
         _, error = await process.communicate()
     return process.returncode, error.decode()
 
@@ -123,6 +128,17 @@ async def test_who_stops_reading_ends_it_in_silence(api: StandIn) -> None:
         assert process.stderr is not None
         assert await process.stderr.read() == b""
         assert await process.wait() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+async def test_a_full_disk_under_the_lines_is_said_as_such(api: StandIn) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    async with running(api.url, output=full, TOCSIN_TOKEN=TOKEN) as process:
+        os.close(full)
+        _, error = await process.communicate()
+    assert process.returncode == 1
+    assert error.decode().startswith("tocsin: cannot write ([Errno 28] No space left on device); make room")
+    assert error.count(b"\n") == 1
 
 
 async def test_names_that_the_encoding_does_not_know_stop_nothing(api: StandIn) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
+from tocsin.output import give_up_output
 from tocsin.watch.address import Address, read_address
 from tocsin.watch.errors import TOKEN_REMEDY, WatchError
 from tocsin.watch.feed import Feed
@@ -39,9 +40,11 @@ def watch(url: str, token: str | None, local_token: Callable[[], str | None], *,
     if isinstance(sys.stdout, TextIOWrapper):
         # Whatever the terminal can show, a sign that it cannot stops nothing.
         sys.stdout.reconfigure(errors="replace")
-    # Who stops reading the lines has ended it.
-    with suppress(BrokenPipeError):
+    try:
         asyncio.run(_watch(address, token, plain=plain or not _can_draw()))
+    except BrokenPipeError:
+        # Who stops reading the lines has ended it.
+        give_up_output()
 
 
 def _can_draw() -> bool:
