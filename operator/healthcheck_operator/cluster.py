@@ -1,0 +1,110 @@
+"""What the operator asks of the API server, beside the watch: a few calls on a few paths."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+import orjson
+
+PAGE_SIZE: Final = 500
+FIELD_MANAGER: Final = "tocsin-operator"
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_LONGEST_MESSAGE: Final = 500
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked; the message is its own, bounded."""
+
+    def __init__(self, status_code: int, message: str) -> None:
+        super().__init__(message[:_LONGEST_MESSAGE])
+        self.status_code = status_code
+
+
+class MissingObjectError(ClusterError):
+    """There is no such object, or no such kind of object."""
+
+
+class ForbiddenCallError(ClusterError):
+    """The operator's service account may not do this."""
+
+
+class ConflictingObjectError(ClusterError):
+    """Somebody else was faster."""
+
+
+_ERRORS: Final[Mapping[int, type[ClusterError]]] = {
+    401: ForbiddenCallError,
+    403: ForbiddenCallError,
+    404: MissingObjectError,
+    409: ConflictingObjectError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Calls on paths such as `/api/v1/namespaces/default/services/web`.
+
+    Each raises ClusterError for a refusal, and httpx.TransportError where nobody answers.
+    """
+
+    client: httpx.AsyncClient
+
+    async def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        return await self._call("GET", path)
+
+    async def create(self, path: str, content: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        return await self._call("POST", path, content)
+
+    async def replace(self, path: str, content: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        return await self._call("PUT", path, content)
+
+    async def apply(self, path: str, content: Mapping[str, Any]) -> None:
+        """Apply what this operator says of an object, and leave what others say of it."""
+        await self._call(
+            "PATCH",
+            path,
+            content,
+            {"fieldManager": FIELD_MANAGER, "force": "true"},
+            {"Content-Type": "application/apply-patch+yaml"},
+        )
+
+    async def patch(self, path: str, operations: list[Mapping[str, Any]]) -> None:
+        """A JSON patch: all of its operations, or none."""
+        await self._call("PATCH", path, operations, headers={"Content-Type": "application/json-patch+json"})
+
+    async def list_metadata(self, path: str) -> AsyncIterator[Mapping[str, Any]]:
+        """The metadata of every object of a collection, all of one moment."""
+        parameters = {"limit": str(PAGE_SIZE)}
+        while True:
+            page = await self._call("GET", path, parameters=parameters, headers={"Accept": _METADATA_ONLY})
+            for item in page["items"]:
+                yield item["metadata"]
+            if not (token := page["metadata"].get("continue")):
+                return
+            parameters["continue"] = token
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        content: object = None,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
+        body = None if content is None else orjson.dumps(content)
+        kind = {} if content is None else {"Content-Type": "application/json"}
+        response = await self.client.request(
+            method, path, content=body, params=parameters, headers={**kind, **(headers or {})}
+        )
+        if response.is_success:
+            return orjson.loads(response.content)
+        raise _ERRORS.get(response.status_code, ClusterError)(response.status_code, _message(response))
+
+
+def _message(response: httpx.Response) -> str:
+    """What the API server says; an error page of something before it is not repeated."""
+    try:
+        return str(orjson.loads(response.content)["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return f"the API server answered {response.status_code}"

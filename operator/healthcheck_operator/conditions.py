@@ -1,0 +1,52 @@
+"""Conditions: what is true of an object, since when, and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+MAXIMUM_MESSAGE_LENGTH: Final = 1024
+
+
+class Truth(StrEnum):
+    """How a condition stands."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition as the operator sees it now; `reason` is one CamelCase word."""
+
+    type: str
+    status: Truth
+    reason: str
+    message: str = ""
+
+
+def written(
+    conditions: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: datetime
+) -> list[dict[str, Any]]:
+    """The conditions as they stand in a status; `lastTransitionTime` moves only when their status does."""
+    earlier = {each["type"]: each for each in before}
+    return [_written(condition, earlier.get(condition.type), generation, now) for condition in conditions]
+
+
+def _written(condition: Condition, before: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
+    moved = before is None or before["status"] != condition.status
+    return {
+        "type": condition.type,
+        "status": condition.status.value,
+        "reason": condition.reason,
+        "message": condition.message[:MAXIMUM_MESSAGE_LENGTH],
+        "lastTransitionTime": instant(now) if moved or before is None else before["lastTransitionTime"],
+        "observedGeneration": generation,
+    }
+
+
+def instant(at: datetime) -> str:
+    """An instant as Kubernetes writes it, in whole seconds."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

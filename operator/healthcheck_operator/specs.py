@@ -1,0 +1,144 @@
+"""What the spec of a HealthCheck wants, in the words of Tocsin's definitions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+
+from healthcheck_operator.durations import parse_duration
+from tocsin.domain.definitions import DefinitionFields
+from tocsin.domain.errors import FieldProblem, InvalidInputError
+from tocsin.domain.targets import KINDS
+from tocsin.domain.targets.model import may_be_secret
+
+_SECOND: Final = timedelta(seconds=1)
+# Fields of a kind that name another object instead of an address.
+OBJECT_REFERENCES: Final = ("serviceRef", "ingressRef", "httpRouteRef")
+# Where the fields of a definition stand in a spec.
+_PATHS: Final[Mapping[tuple[str | int, ...], tuple[str, ...]]] = {
+    ("interval_seconds",): ("interval",),
+    ("timeout_seconds",): ("timeout",),
+    ("failure_threshold",): ("thresholds", "failure"),
+    ("success_threshold",): ("thresholds", "success"),
+    ("schedule", "cron"): ("schedule",),
+    ("schedule", "time_zone"): ("timeZone",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectReference:
+    """Another object of the same namespace that says where the target is: the field that names it, and its content."""
+
+    field: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a spec wants. The target's fields lack what `reference` is still to tell."""
+
+    site: str
+    definition: DefinitionFields
+    kind: str
+    target: dict[str, Any]
+    reference: ObjectReference | None
+    suspend: bool
+    deletion_policy: str
+
+
+def read_spec(spec: Mapping[str, Any], namespace: str, name: str) -> Wish:
+    """Raises InvalidInputError, with the paths of the spec's own fields."""
+    problems: list[FieldProblem] = []
+    kind = _read_kind(spec, problems)
+    definition = _read_definition(spec, name, problems)
+    if problems:
+        raise InvalidInputError(problems)
+    return Wish(
+        site=spec.get("site") or namespace,
+        definition=definition,
+        kind=kind,
+        target=target_fields(KINDS[kind], spec[kind]),
+        reference=_read_reference(spec[kind]),
+        suspend=bool(spec.get("suspend")),
+        deletion_policy=spec.get("deletionPolicy") or "Delete",
+    )
+
+
+def _read_kind(spec: Mapping[str, Any], problems: list[FieldProblem]) -> str:
+    given = [kind for kind in KINDS if spec.get(camel_case(kind)) is not None]
+    if len(given) != 1:
+        problems.append(FieldProblem((), f"must have exactly one of {', '.join(KINDS)}"))
+        return ""
+    return given[0]
+
+
+def _read_definition(spec: Mapping[str, Any], name: str, problems: list[FieldProblem]) -> DefinitionFields:
+    interval = _read_duration(spec, "interval", problems)
+    timeout = _read_duration(spec, "timeout", problems)
+    if interval is not None and interval % _SECOND:
+        problems.append(FieldProblem(("interval",), "must be whole seconds"))
+    thresholds = spec.get("thresholds") or {}
+    fields: DefinitionFields = {
+        "name": name,
+        "description": spec.get("description"),
+        "interval_seconds": None if interval is None else interval // _SECOND,
+        "timeout_seconds": None if timeout is None else timeout / _SECOND,
+        "failure_threshold": thresholds.get("failure"),
+        "success_threshold": thresholds.get("success"),
+        "labels": list((spec.get("labels") or {}).items()),
+    }
+    if cron := spec.get("schedule"):
+        fields["schedule"] = {"cron": cron, "time_zone": spec.get("timeZone") or "UTC"}
+    return fields
+
+
+def _read_duration(spec: Mapping[str, Any], field: str, problems: list[FieldProblem]) -> timedelta | None:
+    if (text := spec.get(field)) is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        problems.append(FieldProblem((field,), str(exc)))
+        return None
+
+
+def _read_reference(target: Mapping[str, Any]) -> ObjectReference | None:
+    return next((ObjectReference(field, target[field]) for field in OBJECT_REFERENCES if field in target), None)
+
+
+def target_fields(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as the model names them, with `{"secret": "<name>/<key>"}` where a Secret is referred to."""
+    fields: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        camel = camel_case(name)
+        if may_be_secret(info) and (source := given.get(f"{camel}From")):
+            fields[name] = {"secret": "{name}/{key}".format(**source["secretKeyRef"])}
+        elif camel in given:
+            fields[name] = _plain(info.annotation, given[camel])
+    return fields
+
+
+def _plain(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - types of types, and JSON
+    if isinstance(value, list):
+        return [_plain(annotation, item) for item in value]
+    model = _model_in(annotation)
+    return target_fields(model, value) if model is not None and isinstance(value, Mapping) else value
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - types of types
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)
+
+
+def camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def spec_path(problem: FieldProblem) -> str:
+    """Where in the object the problem is, as Kubernetes writes it: `spec.http.headers[0].name`."""
+    path = problem.path[1:] if problem.path[:1] == ("target",) else _PATHS.get(problem.path, problem.path)
+    return "spec" + "".join(f"[{step}]" if isinstance(step, int) else f".{camel_case(step)}" for step in path)
