@@ -1,27 +1,26 @@
 """Hold batches: claim them from the ledger, start each probe at its slot, and hand what it saw to the recorder."""
 
 import asyncio
-import json
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from probes.aim_loading import AimLoader
+from probes.aims import Aim, RevealableAim
 from probes.engine import Engine
+from probes.failures import ProbeFailure
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
 from probes.recorder import HeldBatch, Recorder
 from probes.runner import probe
-from probes.service import lent, log_internal_error, survive
+from probes.service import lent, survive
 from probes.stalls import StallWatch
 from probes.storing import UNSTORABLE, without_content
 from tocsin.clock import PlatformClock
-from tocsin.database import Connection, Pool
+from tocsin.database import Pool
 from tocsin.domain.observations import Observation, Outcome, Reason
-from tocsin.domain.targets import parse_target
-from tocsin.domain.targets.model import Target
 from tocsin.pulse import Pulse
 from tocsin.services.leases import (
-    Definition,
     DueSlot,
     Lease,
     claim_batch,
@@ -29,7 +28,6 @@ from tocsin.services.leases import (
     complete,
     hand_back,
     heartbeat,
-    load_definitions,
     load_slots,
     watermark,
 )
@@ -42,14 +40,10 @@ POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 1.0
 # How many batches are taken from the ledger at a time.
 _MOST_BATCHES = 4
-# Parsed targets are kept, up to this many; a revision never changes.
-_MOST_TARGETS = 50_000
-_UNREADABLE = "this worker's version does not know such a target"
 # How long a hand-back may take while the probes under way go on.
 _HAND_BACK_SECONDS = 2.0
 
 _Key = tuple[int, int]  # (check id, revision)
-_Known = tuple[Target | None, timedelta]  # a target, None where it cannot be read, and its timeout
 
 
 class BatchRunner:
@@ -63,6 +57,7 @@ class BatchRunner:
         recorder: Recorder,
         concurrency: int,
         pulse: Pulse,
+        aims: AimLoader,
     ) -> None:
         self._pool = pool
         self._clock = clock
@@ -70,12 +65,12 @@ class BatchRunner:
         self._recorder = recorder
         self._concurrency = concurrency
         self._pulse = pulse
+        self._aims = aims
         self._holder = uuid4()
         self._watermark = 0
         self._held: set[HeldBatch] = set()
         self._batches: set[asyncio.Task[None]] = set()
         self._probes: set[asyncio.Task[None]] = set()
-        self._targets: dict[_Key, _Known] = {}
         self._stalls = StallWatch(clock.now)
         self._hints: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue(1000)
 
@@ -167,67 +162,61 @@ class BatchRunner:
     async def _start(self, lease: Lease) -> None:
         async with lent(self._pool) as connection:
             due = await load_slots(connection, lease)
-            targets = await self._find_targets(connection, {(slot.check_id, slot.revision) for slot in due})
-            known = [slot for slot in due if (slot.check_id, slot.revision) in targets]
+            aims = await self._aims.load(connection, {(slot.check_id, slot.revision) for slot in due})
+            known = [slot for slot in due if (slot.check_id, slot.revision) in aims]
             if not known:
                 await complete(connection, [lease])
                 return
         batch = HeldBatch(lease, len(known), len(known))
         self._held.add(batch)
         PROBES_UNDER_WAY.inc(len(known))
-        _track(self._batches, self._run_batch(batch, known, targets))
+        _track(self._batches, self._run_batch(batch, known, aims))
 
-    async def _find_targets(self, connection: Connection, keys: Collection[_Key]) -> dict[_Key, _Known]:
-        """What is known of these, and what is loaded now; one whose check was removed meanwhile is left out."""
-        known = {key: self._targets[key] for key in keys if key in self._targets}
-        if missing := [key for key in keys if key not in known]:
-            definitions = await load_definitions(connection, missing)
-            loaded = {key: (_parse(definition), definition.timeout) for key, definition in definitions.items()}
-            if len(self._targets) + len(loaded) > _MOST_TARGETS:
-                self._targets.clear()
-            self._targets |= loaded
-            known |= loaded
-        return known
-
-    async def _run_batch(self, batch: HeldBatch, due: Sequence[DueSlot], targets: dict[_Key, _Known]) -> None:
+    async def _run_batch(self, batch: HeldBatch, due: Sequence[DueSlot], aims: Mapping[_Key, RevealableAim]) -> None:
         for slot in due:
-            target, timeout = targets[slot.check_id, slot.revision]
             if (seconds := self._clock.seconds_until(slot.slot)) > 0:
                 await asyncio.sleep(seconds)
             batch.unbegun -= 1
-            _track(self._probes, self._run_slot(batch, slot, target, timeout))
+            _track(self._probes, self._run_slot(batch, slot, aims[slot.check_id, slot.revision]))
 
-    async def _run_slot(self, batch: HeldBatch, due: DueSlot, target: Target | None, timeout: timedelta) -> None:  # noqa: ASYNC109
-        observation = await self._observe(due, target, timeout)
+    async def _run_slot(self, batch: HeldBatch, due: DueSlot, aim: RevealableAim) -> None:
+        observation = await self._observe(due, aim)
         result = Result(due.check_id, due.slot, due.location_id, due.revision, observation)
         self._recorder.add(result, batch)
 
-    async def _observe(self, due: DueSlot, target: Target | None, timeout: timedelta) -> Observation:  # noqa: ASYNC109
+    async def _observe(self, due: DueSlot, aim: RevealableAim) -> Observation:
         now = self._clock.now()
         if now - due.slot > CATCH_UP_LIMIT:
             return Observation(Outcome.MISSED, now, timedelta(0), Reason.LEASE_EXPIRED)
         LATENESS.observe((now - due.slot).total_seconds())
-        return await self._probe(target, timeout)
+        return await self._probe(aim)
 
-    async def _probe(self, target: Target | None, timeout: timedelta) -> Observation:  # noqa: ASYNC109
-        if target is None:
-            return Observation(Outcome.UNKNOWN, self._clock.now(), timedelta(0), Reason.INTERNAL_ERROR, _UNREADABLE)
+    async def _probe(self, sealed: RevealableAim) -> Observation:
+        try:
+            aim = sealed.revealed()
+        except ProbeFailure as failure:
+            return Observation(Outcome.UNKNOWN, self._clock.now(), timedelta(0), failure.reason, failure.message)
         began_at = self._clock.now()
-        observation = await probe(target, timeout, self._engine)
+        observation = await self._probe_once(aim)
         if observation.outcome is Outcome.FAILURE and self._stalls.since(began_at):
             # A process that was held up cannot tell a slow target from its own absence.
-            observation = await probe(target, timeout, self._engine)
-        PROBES.labels(target.kind, observation.outcome).inc()
+            observation = await self._probe_once(aim)
+        PROBES.labels(aim.target.kind, observation.outcome).inc()
         return observation
+
+    async def _probe_once(self, aim: Aim) -> Observation:
+        return await probe(aim.target, aim.timeout, self._engine, aim.redaction)
 
     async def _take_run(self, run_id: int | None) -> None:
         async with lent(self._pool) as connection:
             run = await claim_run(connection, run_id)
-        if run is not None:
-            _track(self._probes, self._run_once(run.id, run.definition))
+            if run is None:
+                return
+            aim = await self._aims.load_for_run(connection, run)
+        _track(self._probes, self._run_once(run.id, aim))
 
-    async def _run_once(self, run_id: int, definition: Definition) -> None:
-        observation = await self._probe(_parse(definition), definition.timeout)
+    async def _run_once(self, run_id: int, aim: RevealableAim) -> None:
+        observation = await self._probe(aim)
         await survive(self._finish_run(run_id, observation), "run_not_finished")
 
     async def _finish_run(self, run_id: int, observation: Observation) -> None:
@@ -236,15 +225,6 @@ class BatchRunner:
                 await finish_run(connection, run_id, observation)
             except UNSTORABLE:
                 await finish_run(connection, run_id, without_content(observation))
-
-
-def _parse(definition: Definition) -> Target | None:
-    """The target, or None for one that a newer version has stored and this one cannot read."""
-    try:
-        return parse_target(definition.kind, json.loads(definition.target))
-    except Exception as exc:
-        log_internal_error("target_not_read", exc, kind=definition.kind)
-        return None
 
 
 def _track(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:

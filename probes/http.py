@@ -34,7 +34,7 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
 
     Of the body, 1 MiB is read at most: a longer one is accepted by its status, but not without its expected text.
     """
-    call = make_call(target)
+    call = _make_call(target) if trace.holds_secrets else make_call(target)
     for _ in range(MAX_REDIRECTS + 1):
         reply = await exchange(call, engine, trace)
         try:

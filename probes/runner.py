@@ -10,8 +10,9 @@ from probes.deadline import Deadline
 from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.prober import PROBERS
+from probes.redaction import Redaction
 from probes.trace import Phase, Trace
-from tocsin.domain.observations import UNDECIDED_REASONS, Observation, Outcome, Reason
+from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets.model import Target
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -27,21 +28,27 @@ _WAITING_FOR: Final = {
 }
 
 
-async def probe(target: Target, timeout: timedelta, engine: Engine) -> Observation:  # noqa: ASYNC109 - it reports it
+async def probe(
+    target: Target,
+    timeout: timedelta,  # noqa: ASYNC109 - it reports it
+    engine: Engine,
+    redaction: Redaction | None = None,
+) -> Observation:
     """Probe a target once, and tell what was seen. Never raises for what the target does; ends within the timeout.
 
-    Cancelling it closes the probe's connection and raises CancelledError.
+    A target that holds secrets comes with what keeps them out of the observation. Cancelling the probe closes its
+    connection and raises CancelledError.
     """
     started_at = engine.now()
-    trace = Trace(timeout)
+    trace = Trace(timeout, holds_secrets=redaction is not None)
     failure = await _run(target, engine, trace)
     trace.enter(None)
     return Observation(
-        outcome=_outcome(failure),
+        outcome=failure.outcome if failure else Outcome.SUCCESS,
         started_at=started_at,
         duration=trace.duration,
         reason=failure.reason if failure else None,
-        message=failure.message[:_MAX_MESSAGE] if failure else None,
+        message=_message(failure, redaction) if failure else None,
         status_code=trace.status_code,
         phases=trace.phases(),
         address=trace.address,
@@ -57,9 +64,8 @@ async def _run(target: Target, engine: Engine, trace: Trace) -> ProbeFailure | N
     except ProbeFailure as failure:
         return failure
     except TimeoutError:
-        return ProbeFailure(
-            Reason.TIMEOUT, f"timed out after {trace.timeout.total_seconds():g} s {_WAITING_FOR[trace.phase]}"
-        )
+        waited = f"timed out after {trace.timeout.total_seconds():g} s {_WAITING_FOR[trace.phase]}"
+        return ProbeFailure(Reason.TIMEOUT, waited, trace.timeout_outcome)
     except Exception as exc:
         # An error of ours says nothing about the target.
         _log_internal_error(target, exc)
@@ -67,10 +73,10 @@ async def _run(target: Target, engine: Engine, trace: Trace) -> ProbeFailure | N
     return None
 
 
-def _outcome(failure: ProbeFailure | None) -> Outcome:
-    if failure is None:
-        return Outcome.SUCCESS
-    return Outcome.UNKNOWN if failure.reason in UNDECIDED_REASONS else Outcome.FAILURE
+def _message(failure: ProbeFailure, redaction: Redaction | None) -> str:
+    # Before it is cut, for half a secret would not be found.
+    message = failure.message if redaction is None else redaction.applied_to(failure.message)
+    return message[:_MAX_MESSAGE]
 
 
 def _log_internal_error(target: Target, exc: Exception) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from time import monotonic
 
-from tocsin.domain.observations import Phases
+from tocsin.domain.observations import Outcome, Phases
 
 
 class Phase(IntEnum):
@@ -30,15 +30,20 @@ class Trace:
         "_started_at",
         "address",
         "certificate_expires_at",
+        "holds_secrets",
         "phase",
         "status_code",
         "timeout",
+        "timeout_outcome",
         "tls_version",
     )
 
-    def __init__(self, timeout: timedelta) -> None:
+    def __init__(self, timeout: timedelta, *, holds_secrets: bool = False) -> None:
         self._seconds: list[float | None] = [None, None, None, None, None]
         self.timeout = timeout
+        self.timeout_outcome = Outcome.FAILURE  # UNKNOWN where another server than the target is waited for
+        # Nothing that is made of such a target outlives the probe.
+        self.holds_secrets = holds_secrets
         # Not the event loop's clock: uvloop's ticks in milliseconds.
         self._started_at = self._entered_at = monotonic()
         self.phase: Phase | None = None

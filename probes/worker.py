@@ -8,6 +8,7 @@ import structlog
 import uvloop
 
 from probes.actors import listen_for_hints
+from probes.aim_loading import AimLoader
 from probes.batches import BatchRunner
 from probes.egress import EgressPolicy
 from probes.engine import Engine
@@ -18,6 +19,7 @@ from probes.tls import make_tls_context
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
 from tocsin.doorbell import Doorbell
+from tocsin.encryption import KeyRing
 from tocsin.pulse import Pulse
 from tocsin.settings import Settings
 from tocsin.telemetry import start_telemetry
@@ -39,7 +41,8 @@ async def work(settings: Settings, pulse: Pulse) -> None:
     ):
         clock = PlatformClock()
         recorder = Recorder(pool, clock, doorbell.ring)
-        runner = BatchRunner(pool, clock, _engine(settings, clock), recorder, settings.worker.concurrency, pulse)
+        aims = AimLoader(KeyRing(settings.encryption.keys))
+        runner = BatchRunner(pool, clock, _engine(settings, clock), recorder, settings.worker.concurrency, pulse, aims)
         await _probe_until(stopped, settings, pool, clock, runner, recorder)
 
 

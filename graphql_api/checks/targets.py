@@ -61,11 +61,12 @@ def _field(info: FieldInfo, *, is_input: bool) -> Any:  # noqa: ANN401 - Strawbe
 
 
 def _target_input() -> type:
+    models = {kind: model for kind, model in KINDS.items() if not model.for_kubernetes_only}
     namespace: dict[str, Any] = {
-        "__annotations__": {kind: _graphql_type(model, is_input=True) | None for kind, model in KINDS.items()},
+        "__annotations__": {kind: _graphql_type(model, is_input=True) | None for kind, model in models.items()},
         "__module__": __name__,
     }
-    for kind, model in KINDS.items():
+    for kind, model in models.items():
         namespace[kind] = strawberry.field(description=model.__doc__, default=strawberry.UNSET)
     return strawberry.input(
         type("TargetInput", (), namespace), description="What to probe: exactly one kind.", one_of=True
@@ -102,7 +103,10 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def shown_target(kind: str, stored: Mapping[str, Any], principal: Principal) -> Target:
-    """The output type of a stored target. What may be a secret is masked for tokens that only read."""
+    """The output type of a stored target.
+
+    What may be a secret is masked for tokens that only read, and what stands for one by reference for everybody.
+    """
     return _shows(KINDS[kind], conceal=principal.permission is TokenPermission.READ_ONLY)(stored)
 
 
@@ -119,9 +123,9 @@ def _shows(model: type[BaseModel], *, conceal: bool) -> Callable[[Mapping[str, A
 
 
 def _shows_field(info: FieldInfo, *, conceal: bool) -> Callable[[Any], Any]:
-    if conceal and may_be_secret(info):
-        return lambda value: None if value is None else _MASK
-    return _shows_value(info.annotation, conceal=conceal)
+    if not may_be_secret(info):
+        return _shows_value(info.annotation, conceal=conceal)
+    return lambda value: _MASK if isinstance(value, Mapping) or (conceal and value is not None) else value
 
 
 def _shows_value(annotation: Any, *, conceal: bool) -> Callable[[Any], Any]:  # noqa: ANN401 - types of types

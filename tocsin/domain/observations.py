@@ -30,13 +30,15 @@ class Reason(StrEnum):
     TOO_MANY_REDIRECTS = "TOO_MANY_REDIRECTS"
     TARGET_BLOCKED = "TARGET_BLOCKED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
+    # The target refers to a secret that is not stored, or cannot be used.
+    SECRET_UNAVAILABLE = "SECRET_UNAVAILABLE"  # noqa: S105 - a name
     LEASE_EXPIRED = "LEASE_EXPIRED"  # planned, but nobody probed it in time
     NOT_PLANNED = "NOT_PLANNED"  # due, but in no batch
     GAP = "GAP"  # nothing was planned at that time: see the recorded gap
 
 
 # Failures of ours: they tell nothing about the target, so they never move its counters.
-UNDECIDED_REASONS = frozenset({Reason.TARGET_BLOCKED, Reason.INTERNAL_ERROR})
+UNDECIDED_REASONS = frozenset({Reason.TARGET_BLOCKED, Reason.INTERNAL_ERROR, Reason.SECRET_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ REASON_CODES: Final[Mapping[Reason, int]] = {
     Reason.LEASE_EXPIRED: 13,
     Reason.NOT_PLANNED: 14,
     Reason.GAP: 15,
+    Reason.SECRET_UNAVAILABLE: 16,
 }
 OUTCOMES: Final[Mapping[int, Outcome]] = {code: outcome for outcome, code in OUTCOME_CODES.items()}
 REASONS: Final[Mapping[int, Reason]] = {code: reason for reason, code in REASON_CODES.items()}

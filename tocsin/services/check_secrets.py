@@ -74,7 +74,9 @@ async def stored_versions(scope: Scope, check_ids: Collection[int]) -> dict[tupl
     return {(row["check_id"], row["reference"]): row["source_version"] for row in rows}
 
 
-async def load_secrets(connection: Connection, check_ids: Collection[int]) -> dict[tuple[int, str], SealedSecret]:
-    """The sealed values that these checks have, by check id and reference: the engine's half."""
-    rows = await connection.fetch(_LOAD, list(check_ids))
-    return {(row["check_id"], row["reference"]): SealedSecret.from_row(row) for row in rows}
+async def load_secrets(connection: Connection, check_ids: Collection[int]) -> dict[int, dict[str, SealedSecret]]:
+    """The sealed values that these checks have, by check id and then by reference: the engine's half."""
+    loaded: dict[int, dict[str, SealedSecret]] = {check_id: {} for check_id in check_ids}
+    for row in await connection.fetch(_LOAD, list(check_ids)):
+        loaded[row["check_id"]][row["reference"]] = SealedSecret.from_row(row)
+    return loaded

@@ -17,6 +17,8 @@ class ClaimedRun:
     """A run that this process has taken, and what it is to probe."""
 
     id: int
+    check_id: int
+    revision: int
     definition: Definition
 
 
@@ -29,7 +31,7 @@ WITH open AS (
 UPDATE runs r SET claimed_at = clock_timestamp()
 FROM open, check_versions v
 WHERE r.id = open.id AND v.check_id = r.check_id AND v.revision = r.revision
-RETURNING r.id, v.kind, v.target::text, v.timeout_ms
+RETURNING r.id, r.check_id, r.revision, v.kind, v.target::text, v.timeout_ms
 """
 
 
@@ -39,7 +41,7 @@ async def claim_run(connection: Connection, run_id: int | None = None) -> Claime
     if row is None:
         return None
     timeout = timedelta(milliseconds=row["timeout_ms"])
-    return ClaimedRun(row["id"], Definition(row["kind"], row["target"], timeout))
+    return ClaimedRun(row["id"], row["check_id"], row["revision"], Definition(row["kind"], row["target"], timeout))
 
 
 _FINISH = f"""

@@ -1,0 +1,51 @@
+"""Read what is to be probed, once for each revision, and what is stored of its secrets, each time."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from probes.aims import KnownAim, RevealableAim, SealedAim, Template, read_aim
+from tocsin.database import Connection
+from tocsin.encryption import KeyRing
+from tocsin.services.check_secrets import load_secrets
+from tocsin.services.leases import load_definitions
+from tocsin.services.run_claims import ClaimedRun
+
+# So many are kept; a revision never changes.
+_MOST_KEPT: Final = 50_000
+
+_Key = tuple[int, int]  # (check id, revision)
+
+
+class AimLoader:
+    """Keeps what was read of definitions. The keys open the secrets that targets refer to."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+        self._kept: dict[_Key, KnownAim] = {}
+
+    async def load(self, connection: Connection, wanted: Collection[_Key]) -> dict[_Key, RevealableAim]:
+        """What is to be probed for these; one whose check was removed meanwhile is left out."""
+        known = {key: self._kept[key] for key in wanted if key in self._kept}
+        if missing := [key for key in wanted if key not in known]:
+            definitions = await load_definitions(connection, missing)
+            loaded = {key: read_aim(definition) for key, definition in definitions.items()}
+            if len(self._kept) + len(loaded) > _MOST_KEPT:
+                self._kept.clear()
+            self._kept |= loaded
+            known |= loaded
+        return await self._with_secrets(connection, known)
+
+    async def load_for_run(self, connection: Connection, run: ClaimedRun) -> RevealableAim:
+        """What is to be probed for a run."""
+        key = (run.check_id, run.revision)
+        return (await self._with_secrets(connection, {key: read_aim(run.definition)}))[key]
+
+    async def _with_secrets(self, connection: Connection, known: Mapping[_Key, KnownAim]) -> dict[_Key, RevealableAim]:
+        """The same, with the secrets that are stored now. Where none are referred to, nothing is asked."""
+        templates = {key: aim for key, aim in known.items() if isinstance(aim, Template)}
+        ready: dict[_Key, RevealableAim] = {key: aim for key, aim in known.items() if not isinstance(aim, Template)}
+        if templates:
+            secrets = await load_secrets(connection, {check_id for check_id, _ in templates})
+            for (check_id, revision), template in templates.items():
+                ready[check_id, revision] = SealedAim(template, secrets[check_id], self._keys)
+        return ready

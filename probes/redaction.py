@@ -1,0 +1,59 @@
+"""Keep the secrets that a target was sent out of what is told about it, in whatever form it sends them back."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Collection, Iterator
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+# What is shorter is found everywhere, so that nothing of the target's is told at all.
+SHORTEST_SEARCHED: Final = 4
+_MASK: Final = "***"
+_WITHHELD: Final = "what was seen is not told: a secret of this check is too short to be found in it"
+# As in "Bearer ...": the target may tell the credentials without their scheme.
+_SCHEME_AND_CREDENTIALS: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]* +(\S+)")
+
+
+class Redaction:
+    """Masks some secrets. It is made for each probe, and searches when there is something to be told."""
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        self._secrets = secrets
+
+    def applied_to(self, text: str) -> str:
+        """The text without the secrets; without anything, where one of them is too short to be searched for."""
+        if any(len(secret.strip()) < SHORTEST_SEARCHED for secret in self._secrets):
+            return _WITHHELD
+        forms = {form for secret in self._secrets for form in _forms(secret, len(text))}
+        if not forms:
+            return text
+        # The longest first, for it may hold others. In a host name, capitals become small letters.
+        longest_first = sorted(forms, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, longest_first)), _MASK, text, flags=re.IGNORECASE)
+
+
+def _forms(secret: str, most: int) -> set[str]:
+    """What the secret may look like in a text of so many characters. No form is shorter than what it stands for."""
+    trimmed = secret.strip()
+    credentials = _SCHEME_AND_CREDENTIALS.fullmatch(trimmed)
+    plain = {trimmed, credentials[1]} if credentials else {trimmed}
+    return {form for part in plain if SHORTEST_SEARCHED <= len(part) <= most for form in _encoded(part)}
+
+
+def _encoded(text: str) -> Iterator[str]:
+    yield text
+    yield from (quote(text, safe=""), quote(text), quote_plus(text))
+    escaped = json.dumps(text)[1:-1]
+    yield from (escaped, escaped.replace("/", "\\/"), json.dumps(text, ensure_ascii=False)[1:-1])
+    yield from _base64_forms(text.encode())
+
+
+def _base64_forms(raw: bytes) -> Iterator[str]:
+    """The Base64 of the bytes, also as a part of something longer: then they start at one of three places."""
+    yield b64encode(raw).decode()
+    for before in range(3):
+        encoded = b64encode(bytes(before) + raw).decode()
+        # Characters that the bytes alone decide: six bits each, eight to a byte.
+        decided = encoded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
+        yield from (decided, decided.replace("+", "-").replace("/", "_"))
