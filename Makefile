@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench schema clean
+.PHONY: help setup up test check bench schema crd clean
 
 help: ## Say what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,17 +30,22 @@ up: setup ## Run everything in the foreground, with its data in .tocsin.
 test: setup ## Run the tests.
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Check format, lint, types, imports and the committed schema, and run the tests.
+check: setup ## Check format, lint, types, imports, the committed schema and definition, and run the tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(BIN)/python -m graphql_api.schema | diff -u graphql_api/schema.graphql - \
 		|| { echo 'graphql_api/schema.graphql is stale: make schema'; exit 1; }
+	@$(BIN)/python -m healthcheck_operator.crd | diff -u charts/tocsin/files/crds/healthchecks.yaml - \
+		|| { echo 'charts/tocsin/files/crds/healthchecks.yaml is stale: make crd'; exit 1; }
 	$(BIN)/python -m pytest $(ARGS)
 
 schema: setup ## Write the GraphQL schema to graphql_api/schema.graphql.
 	$(BIN)/python -m graphql_api.schema > graphql_api/schema.graphql
+
+crd: setup ## Write the CustomResourceDefinition to charts/tocsin/files/crds.
+	$(BIN)/python -m healthcheck_operator.crd > charts/tocsin/files/crds/healthchecks.yaml
 
 bench: setup ## Measure, beside other programs that do the same.
 	$(BIN)/python -m benchmarks $(ARGS)

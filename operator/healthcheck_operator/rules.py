@@ -1,0 +1,73 @@
+"""Rules in CEL, which the API server applies to every HealthCheck.
+
+What CEL cannot decide, the operator says in a condition: whether a cron expression is ever due and its ranges are in
+order, whether a host name's IDNA form is valid, characters that Unicode has not assigned, and everything about what
+references lead to.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+
+from tocsin.domain.targets.rules import Requirement, Rule
+
+Validation = dict[str, str]
+"""An item of `x-kubernetes-validations`."""
+
+
+def validation(expression: str, message: str, field: str = "", reason: str = "FieldValueInvalid") -> Validation:
+    """A rule that blames a field of the object, by the field's name, or the value itself."""
+    path = {"fieldPath": f".{field}"} if field else {}
+    return {"rule": expression, "message": message, **path, "reason": reason}
+
+
+def field_rules(metadata: Iterable[Any]) -> list[Validation]:
+    """The rules that stand in a field's Annotated."""
+    return [validation(item.expression, item.message) for item in metadata if isinstance(item, Rule)]
+
+
+def model_rules(model: type[BaseModel], secrets: Iterable[str]) -> list[Validation]:
+    """A model's requirements; one of a field that may be a secret holds for its sibling too."""
+    requirements: tuple[Requirement, ...] = getattr(model, "requirements", ())
+    return _one_of(getattr(model, "one_of", ())) + [
+        validation(f"!has(self.{name}) || ({requirement.expression})", requirement.message, name)
+        for requirement in requirements
+        for name in _names(requirement.field, secrets)
+    ]
+
+
+def _one_of(fields: Iterable[str]) -> list[Validation]:
+    names = [to_camel(field) for field in fields]
+    return exactly_one(names, f"must have exactly one of {', '.join(names)}") if names else []
+
+
+def _names(field: str, secrets: Iterable[str]) -> tuple[str, ...]:
+    name = to_camel(field)
+    return (name, f"{name}From") if field in secrets else (name,)
+
+
+def secret_rules(secrets: Mapping[str, bool]) -> list[Validation]:
+    """A secret is written or referred to; by whether it is required, at least one of both is there."""
+    return [rule for field, required in secrets.items() for rule in _sibling_rules(to_camel(field), required=required)]
+
+
+def _sibling_rules(name: str, *, required: bool) -> Iterable[Validation]:
+    other = f"{name}From"
+    yield validation(
+        f"!has(self.{name}) || !has(self.{other})", f"cannot be combined with {name}; keep one of them", other
+    )
+    if required:
+        yield validation(
+            f"has(self.{name}) || has(self.{other})",
+            f"is missing; write it, or name a Secret's key in {other}",
+            name,
+            "FieldValueRequired",
+        )
+
+
+def exactly_one(names: Iterable[str], message: str, field: str = "") -> list[Validation]:
+    """At least one of the fields, and no more; `field` is blamed, or the whole object."""
+    given = ", ".join(f"has(self.{name})" for name in names)
+    return [validation(f"[{given}].exists_one(is_given, is_given)", message, field)]
