@@ -9,11 +9,12 @@ from graphql_api.accounts.types import Organization
 from graphql_api.checks.queries import find_check
 from graphql_api.context import Context, Info
 from graphql_api.fields import Id, described
-from graphql_api.ids import Node, decode, key_of
+from graphql_api.ids import Node, key_of
 from graphql_api.incidents.queries import find_incident
 from graphql_api.incidents.types import IncidentEntry
 from graphql_api.sites.queries import find_site
 from tocsin.domain.errors import NotFoundError
+from tocsin.domain.global_ids import decode
 from tocsin.services import incidents
 
 

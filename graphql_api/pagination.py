@@ -7,7 +7,8 @@ from typing import Annotated, Generic, TypeVar
 import strawberry
 from graphql import GraphQLError
 
-from graphql_api.ids import LARGEST_KEY, decode, encode
+from graphql_api.ids import LARGEST_KEY
+from tocsin.domain.global_ids import decode, encode
 
 MAXIMUM_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 20

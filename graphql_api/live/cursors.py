@@ -4,8 +4,8 @@ from typing import Final
 
 from graphql import GraphQLError
 
-from graphql_api.ids import decode, encode
 from graphql_api.pagination import invalid_argument
+from tocsin.domain.global_ids import decode, encode
 from tocsin.services.event_reading import Position
 
 _KIND: Final = "event"

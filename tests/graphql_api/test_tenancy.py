@@ -16,8 +16,8 @@ from graphql import (
     is_required_input_field,
 )
 
-from graphql_api.ids import encode
 from graphql_api.schema import schema
+from tocsin.domain.global_ids import encode
 
 KINDS = ("site", "check", "incident", "incident-event", "organization")
 EXAMPLES = {"url": "http://example.com/", "String": "text", "Int": 1, "Float": 1.0, "Boolean": True}

@@ -9,10 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from graphql_api.ids import encode
 from graphql_api.live.cursors import cursor_of
 from graphql_api.live.pages import ShownPage, shown_page
 from tests.graphql_api.live.harness import RESULTS, Api, World
+from tocsin.domain.global_ids import encode
 from tocsin.services.event_reading import Position
 
 WRITERS, TURNS, RESULTS_EACH = 8, 15, 2
