@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from graphql_api.ids import encode
+from tocsin.domain.global_ids import encode
 
 ACKNOWLEDGE = """
 mutation ($id: ID!) { acknowledgeIncident(id: $id) {

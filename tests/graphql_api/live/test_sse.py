@@ -11,9 +11,9 @@ import asyncpg
 import httpx
 import pytest
 
-from graphql_api.ids import encode
 from graphql_api.live.event_stream import EventStream
 from tests.graphql_api.live.harness import RESULTS, Api, World
+from tocsin.domain.global_ids import encode
 
 
 @dataclass
