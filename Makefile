@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench schema crd clean
+.PHONY: help setup up test check bench schema crd envtest clean
 
 help: ## Say what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ crd: setup ## Write the CustomResourceDefinition to charts/tocsin/files/crds.
 
 bench: setup ## Measure, beside other programs that do the same.
 	$(BIN)/python -m benchmarks $(ARGS)
+
+envtest: setup ## Find or build what the tests on Kubernetes need, once, in ~/.cache/tocsin.
+	@$(BIN)/python -m tests.kubernetes.envtest.build
 
 clean: ## Remove the environment and what tools left; the data in .tocsin stays.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
