@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from probes.egress import EgressPolicy
+from probes.kubernetes.api_server import ApiServer
 from probes.resolver import Resolver
 from probes.tls import make_tls_context
 
@@ -22,10 +23,12 @@ class NameResolver(Protocol):
 class Engine:
     """Made once per worker, inside its event loop, and handed to every probe.
 
-    `now` is the database's clock; `tls_context` is shared, as making one costs milliseconds.
+    `now` is the database's clock; `tls_context` is shared, as making one costs milliseconds. `api_server` is the
+    cluster's, if there is one.
     """
 
     policy: EgressPolicy
     now: Callable[[], datetime]
     resolver: NameResolver = field(default_factory=Resolver)
     tls_context: ssl.SSLContext = field(default_factory=make_tls_context)
+    api_server: ApiServer = field(default_factory=ApiServer)

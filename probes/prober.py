@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from probes.engine import Engine
 from probes.http import probe_http
+from probes.kubernetes.prober import probe_kubernetes
 from probes.tcp import probe_tcp
 from probes.trace import Trace
 from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.tcp import TcpTarget
 
 Prober = Callable[[Any, Engine, Trace], Awaitable[None]]
@@ -17,4 +19,8 @@ On its way it notes in the trace what it sees, so that a probe that fails or run
 Deadline, clock and unexpected errors are the runner's.
 """
 
-PROBERS: Final[Mapping[str, Prober]] = {HttpTarget.kind: probe_http, TcpTarget.kind: probe_tcp}
+PROBERS: Final[Mapping[str, Prober]] = {
+    HttpTarget.kind: probe_http,
+    TcpTarget.kind: probe_tcp,
+    KubernetesTarget.kind: probe_kubernetes,
+}

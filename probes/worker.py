@@ -42,8 +42,10 @@ async def work(settings: Settings, pulse: Pulse) -> None:
         clock = PlatformClock()
         recorder = Recorder(pool, clock, doorbell.ring)
         aims = AimLoader(KeyRing(settings.encryption.keys))
-        runner = BatchRunner(pool, clock, _engine(settings, clock), recorder, settings.worker.concurrency, pulse, aims)
+        engine = _engine(settings, clock)
+        runner = BatchRunner(pool, clock, engine, recorder, settings.worker.concurrency, pulse, aims)
         await _probe_until(stopped, settings, pool, clock, runner, recorder)
+        await engine.api_server.close()
 
 
 def _engine(settings: Settings, clock: PlatformClock) -> Engine:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.tcp import TcpTarget
 
-KINDS: Final[Mapping[str, type[Target]]] = {model.kind: model for model in (HttpTarget, TcpTarget)}
+KINDS: Final[Mapping[str, type[Target]]] = {model.kind: model for model in (HttpTarget, TcpTarget, KubernetesTarget)}
 
 
 def parse_target(kind: str, fields: Mapping[str, Any]) -> Target:

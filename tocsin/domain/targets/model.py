@@ -37,5 +37,6 @@ class Target(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: ClassVar[str]
+    one_of: ClassVar[tuple[str, ...]] = ()  # fields of which exactly one must be given
     requirements: ClassVar[tuple[Requirement, ...]] = ()  # of fields on one another, beside their validators
     for_kubernetes_only: ClassVar[bool] = False  # whether a HealthCheck object alone may have it

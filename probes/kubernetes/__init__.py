@@ -1,0 +1,1 @@
+"""What is asked of the cluster's API server, and how its answers are judged."""
