@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,9 @@ TOKEN_FILE: Final = "token"  # noqa: S105 - a name
 
 def default_data_dir(environment: Mapping[str, str]) -> Path:
     """Where the data is, or goes, unless a command is told otherwise: where `make up` has it, or the user's folder."""
-    if (here := Path(".tocsin")).is_dir():
-        return here
+    with suppress(OSError):  # of a folder that this user cannot enter
+        if (here := Path(".tocsin")).is_dir():
+            return here
     if sys.platform == "darwin":
         return Path("~/Library/Application Support/tocsin").expanduser()
     base = Path(environment.get("XDG_DATA_HOME", ""))

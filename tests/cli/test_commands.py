@@ -186,6 +186,19 @@ def test_the_data_is_where_make_up_has_it_or_in_the_folder_of_the_user(
     assert installation.default_data_dir({"XDG_DATA_HOME": "/data"}) == Path(".tocsin")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_in_a_folder_that_the_user_cannot_enter_the_data_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    os.seteuid(65534)
+    try:
+        assert installation.default_data_dir({"XDG_DATA_HOME": "/data"}).is_absolute()
+    finally:
+        os.seteuid(0)
+
+
 def test_the_schema_is_printed_whatever_modules_the_current_folder_has(tmp_path: Path) -> None:
     (tmp_path / "graphql_api.py").write_text("raise SystemExit('hidden')")
     done = subprocess.run(

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,14 @@ def test_no_secret_stands_in_the_command_of_a_process(running: Platform) -> None
 def test_root_runs_the_servers_as_another_account_from_a_closed_folder(running: Platform, data_dir: Path) -> None:
     assert (data_dir / "servers").is_symlink()
     assert running.process.poll() is None
+
+
+def test_a_second_start_on_the_same_folder_is_told_of_the_first(running: Platform, data_dir: Path) -> None:
+    command = [sys.executable, "-m", "tocsin.cli", "up", f"--data-dir={data_dir}", f"--port={running.port}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"tocsin: Tocsin runs already on the data folder {data_dir}, as process ")
+    assert f"at http://127.0.0.1:{running.port}: use that one" in done.stderr
 
 
 def test_a_killed_program_leaves_no_process(running: Platform) -> None:

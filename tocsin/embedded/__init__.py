@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tocsin.embedded.accounts import choose_account
 from tocsin.embedded.binaries import find_binaries
-from tocsin.embedded.errors import EmbeddedServerError
+from tocsin.embedded.errors import EmbeddedServerError, folder_refused
 from tocsin.embedded.folders import existing_home, make_data_dir, opened
 from tocsin.embedded.lock import locked, running_servers, write_owner
 from tocsin.embedded.postgres import PostgresServer
@@ -53,7 +53,7 @@ def embedded_servers(data_dir: Path, *, fast: bool = False) -> Iterator[Embedded
         try:
             servers = start(stack, data_dir, fast=fast)
         except OSError as exc:
-            raise EmbeddedServerError(f"cannot use the data folder {data_dir} ({exc}): choose another folder") from exc
+            raise folder_refused(data_dir, exc) from exc
         yield servers
 
 

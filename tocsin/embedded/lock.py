@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tocsin.embedded.errors import EmbeddedServerError
+from tocsin.embedded.errors import EmbeddedServerError, folder_refused
 from tocsin.settings import Servers
 
 PROGRAM_FILE = "tocsin.lock"
@@ -30,16 +30,31 @@ def locked(data_dir: Path) -> Iterator[int]:
     """
     with opened(data_dir / PROGRAM_FILE) as program_fd, opened(data_dir / CHILDREN_FILE) as children_fd:
         if not acquire(program_fd, PROGRAM_SECONDS):
-            pid = read_owner(program_fd).get("pid")
-            raise EmbeddedServerError(
-                f"the data folder {data_dir} is in use by process {pid}: stop that process, or choose another folder"
-            )
+            raise _in_use(data_dir, read_owner(program_fd))
         write_owner(data_dir)
         if not acquire(children_fd, CHILDREN_SECONDS):
             raise EmbeddedServerError(
                 f"processes of an earlier run still use the data folder {data_dir}: end them, or choose another folder"
             )
         yield children_fd
+
+
+def require_idle(data_dir: Path) -> None:
+    """Raise EmbeddedServerError when another program runs on the folder now, or when it is another user's."""
+    if (owner := _running_owner(data_dir)) is not None:
+        raise _in_use(data_dir, owner)
+
+
+def _in_use(data_dir: Path, owner: dict[str, object]) -> EmbeddedServerError:
+    pid = owner.get("pid")
+    if url := owner.get("api_url"):
+        return EmbeddedServerError(
+            f"Tocsin runs already on the data folder {data_dir}, as process {pid}, at {url}: "
+            "use that one, stop it first, or choose another folder with --data-dir"
+        )
+    return EmbeddedServerError(
+        f"the data folder {data_dir} is in use by process {pid}: stop that process, or choose another folder"
+    )
 
 
 @contextmanager
@@ -69,6 +84,12 @@ def write_owner(data_dir: Path, **urls: str) -> None:
     (data_dir / PROGRAM_FILE).write_text(json.dumps({"pid": os.getpid(), **urls}))
 
 
+def write_api_url(data_dir: Path, url: str) -> None:
+    """Say where the API is, besides; for the holder of the lock."""
+    file = data_dir / PROGRAM_FILE
+    file.write_text(json.dumps({**json.loads(file.read_text()), "api_url": url}))
+
+
 def read_owner(fd: int) -> dict[str, object]:
     try:
         owner = json.loads(os.pread(fd, 4096, 0))
@@ -82,13 +103,18 @@ def running_servers(data_dir: Path) -> Servers | None:
 
     Raises EmbeddedServerError when the folder is another user's.
     """
-    if not (data_dir / PROGRAM_FILE).exists():
-        return None
-    try:
-        with opened(data_dir / PROGRAM_FILE) as fd:
-            owner = {} if acquire(fd, 0) else read_owner(fd)
-    except OSError as exc:
-        raise EmbeddedServerError(f"cannot read the data folder {data_dir} ({exc}): run as its owner") from exc
+    owner = _running_owner(data_dir) or {}
     if "database_url" not in owner or "redis_url" not in owner:
         return None
     return Servers(str(owner["database_url"]), str(owner["redis_url"]))
+
+
+def _running_owner(data_dir: Path) -> dict[str, object] | None:
+    """What the program that runs on the folder now says of itself; None without one."""
+    try:
+        if not (data_dir / PROGRAM_FILE).exists():
+            return None
+        with opened(data_dir / PROGRAM_FILE) as fd:
+            return None if acquire(fd, 0) else read_owner(fd)
+    except OSError as exc:
+        raise folder_refused(data_dir, exc) from exc

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from tocsin.demo.lifecycle import Demo
+from tocsin.embedded.lock import require_idle, write_api_url
 from tocsin.installation import own_servers, with_servers
-from tocsin.listening import OPTIONS, require_free
+from tocsin.listening import OPTIONS, require_free, url_of
 from tocsin.logs import configure_logging
 from tocsin.settings import Servers, Settings, read_settings
 from tocsin.telemetry import MULTIPROCESS_VARIABLE
@@ -59,6 +60,8 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
     environment = _with_options(environment, options)
     servers = own_servers(environment)
     settings = read_settings(with_servers(environment, servers or _PLACEHOLDERS))
+    # First, as a second start on the same folder finds the port taken by the first one.
+    require_idle(options.data_dir)
     require_free(settings.api, OPTIONS)
     asked = _end_start_by_signals()
     log_format = environment.get("TOCSIN_LOG_FORMAT") or "console"
@@ -66,6 +69,7 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
     log = Log(log_format)
     log.say("starting", data_dir=options.data_dir, servers="embedded" if servers is None else "own")
     with opened_installation(options.data_dir, servers) as installation:
+        write_api_url(options.data_dir, url_of(settings.api))
         asyncio.run(_run(Run(options, settings, environment, installation, log, asked)))
     log.say("stopped")
 

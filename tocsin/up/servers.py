@@ -1,11 +1,12 @@
 """The servers of one run: embedded ones, or others that the environment names."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tocsin.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
+from tocsin.embedded import EmbeddedServers, embedded_servers
+from tocsin.embedded.errors import folder_refused
 from tocsin.embedded.folders import make_data_dir
 from tocsin.embedded.lock import locked
 from tocsin.settings import Servers
@@ -28,9 +29,9 @@ def opened_installation(data_dir: Path, servers: Servers | None) -> Iterator[Ins
             urls = Servers(embedded.database_url, embedded.redis_url)
             yield Installation(urls, embedded, embedded.postgres.folders.lock_fd)
         return
-    try:
-        make_data_dir(data_dir)
-    except OSError as exc:
-        raise EmbeddedServerError(f"cannot use the data folder {data_dir} ({exc}): choose another folder") from exc
-    with locked(data_dir) as lock_fd:
+    with ExitStack() as stack:
+        try:
+            lock_fd = stack.enter_context(locked(make_data_dir(data_dir)))
+        except OSError as exc:
+            raise folder_refused(data_dir, exc) from exc
         yield Installation(servers, None, lock_fd)
