@@ -5,13 +5,16 @@ order, whether a host name's IDNA form is valid, characters that Unicode has not
 references lead to.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from tocsin.domain.targets.rules import Requirement, Rule
+
+_SELF: Final = re.compile(r"\bself\b")
 
 Validation = dict[str, str]
 """An item of `x-kubernetes-validations`."""
@@ -26,6 +29,17 @@ def validation(expression: str, message: str, field: str = "", reason: str = "Fi
 def field_rules(metadata: Iterable[Any]) -> list[Validation]:
     """The rules that stand in a field's Annotated."""
     return [validation(item.expression, item.message) for item in metadata if isinstance(item, Rule)]
+
+
+def lifted(name: str, rules: Iterable[Validation]) -> list[Validation]:
+    """The rules of a text, at the object that holds it.
+
+    There the API server does not repeat what it refuses, which may be a secret.
+    """
+    return [
+        validation(f"!has(self.{name}) || ({_SELF.sub(f'self.{name}', rule['rule'])})", rule["message"], name)
+        for rule in rules
+    ]
 
 
 def model_rules(model: type[BaseModel], secrets: Iterable[str]) -> list[Validation]:

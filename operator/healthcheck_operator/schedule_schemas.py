@@ -40,7 +40,7 @@ INTERVAL: Final[Schema] = {
             f'self.matches(r"{DURATION_PATTERN}") && '
             f'duration(self) >= duration("{format_duration(MINIMUM_INTERVAL)}") && '
             f'duration(self) <= duration("{format_duration(MAXIMUM_INTERVAL)}") && '
-            'duration(self) == duration(string(duration(self).getSeconds()) + "s")',
+            "duration(self).getMilliseconds() % 1000 == 0",
             f"must be whole seconds from {format_duration(MINIMUM_INTERVAL)} to {format_duration(MAXIMUM_INTERVAL)}, "
             "such as 30s or 5m; use schedule for longer ones",
         )

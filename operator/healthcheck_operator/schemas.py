@@ -12,11 +12,12 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
-from healthcheck_operator.rules import field_rules, model_rules, secret_rules
+from healthcheck_operator.rules import Validation, field_rules, lifted, model_rules, secret_rules
 from tocsin.domain.targets.model import is_set_by_operator, may_be_secret
 
 Schema: TypeAlias = dict[str, Any]
 
+_RULES: Final = "x-kubernetes-validations"
 _SCALARS: Final[Mapping[type, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 # By the kind of value: the attribute of pydantic's constraint, and what JSON Schema calls it.
 _LIMITS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -48,19 +49,22 @@ def object_schema(properties: Mapping[str, Schema], description: str, required: 
 def model_schema(model: type[BaseModel]) -> Schema:
     """The schema of a model's fields. Raises TypeError for a type or a missing bound, and names the field."""
     fields = {name: info for name, info in model.model_fields.items() if not is_set_by_operator(info)}
-    properties: dict[str, Schema] = {}
-    for name, info in fields.items():
-        properties[property_name(name)] = _field_schema(f"{model.__name__}.{name}", info)
-        if may_be_secret(info):
-            properties[secret_sibling(name)] = secret_source_schema(property_name(name))
     secrets = {name: info.is_required() for name, info in fields.items() if may_be_secret(info)}
     required = tuple(property_name(name) for name in fields if fields[name].is_required() and name not in secrets)
-    rules = [*secret_rules(secrets), *model_rules(model, secrets)]
-    return with_rules(object_schema(properties, (model.__doc__ or "").strip(), required), rules)
+    properties = {property_name(name): _field_schema(f"{model.__name__}.{name}", fields[name]) for name in fields}
+    siblings = {secret_sibling(name): secret_source_schema(property_name(name)) for name in secrets}
+    rules = [*_lift_rules(properties), *secret_rules(secrets), *model_rules(model, secrets)]
+    return with_rules(object_schema({**properties, **siblings}, (model.__doc__ or "").strip(), required), rules)
+
+
+def _lift_rules(properties: Mapping[str, Schema]) -> list[Validation]:
+    """Take the rules of texts out of their schemas, as rules of the object that holds them."""
+    texts = {name: schema for name, schema in properties.items() if schema["type"] == "string"}
+    return [rule for name, schema in texts.items() for rule in lifted(name, schema.pop(_RULES, ()))]
 
 
 def with_rules(schema: Schema, rules: list[Schema]) -> Schema:
-    return {**schema, "x-kubernetes-validations": rules} if rules else schema
+    return {**schema, _RULES: rules} if rules else schema
 
 
 def secret_source_schema(name: str) -> Schema:
@@ -161,7 +165,7 @@ def _with_limits(schema: Schema, metadata: list[Any]) -> Schema:
     for item in metadata:
         if isinstance(item, FieldInfo) and isinstance(item.json_schema_extra, dict):
             limits.update(item.json_schema_extra)
-    return with_rules({**schema, **limits}, [*schema.get("x-kubernetes-validations", ()), *field_rules(metadata)])
+    return with_rules({**schema, **limits}, [*schema.get(_RULES, ()), *field_rules(metadata)])
 
 
 def _bounded(where: str, schema: Schema) -> Schema:
