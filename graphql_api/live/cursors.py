@@ -31,3 +31,12 @@ def cursor_expired() -> GraphQLError:
         "Some events after this cursor are no longer kept: read the present state, then subscribe without it.",
         extensions={"code": "CURSOR_EXPIRED"},
     )
+
+
+def cursor_unknown() -> GraphQLError:
+    """The error for a place after the newest event. Clients do the same about it, so the code is the same."""
+    return GraphQLError(
+        "This cursor was never given out, or only before a backup was restored: "
+        "read the present state, then subscribe without it.",
+        extensions={"code": "CURSOR_EXPIRED"},
+    )

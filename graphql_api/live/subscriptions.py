@@ -14,13 +14,13 @@ from graphql import SKIP, DocumentNode, FieldNode, GraphQLError, VariableNode, V
 
 from graphql_api.context import Context, Info
 from graphql_api.ids import key_of
-from graphql_api.live.cursors import cursor_expired, position_of
+from graphql_api.live.cursors import cursor_expired, cursor_unknown, position_of
 from graphql_api.live.events import CheckResultEvent, IncidentEvent, StatusChangeEvent
 from graphql_api.live.pages import Selection
 from tocsin.database import Connection
 from tocsin.domain.errors import NotFoundError
 from tocsin.services.check_rows import check_by_key
-from tocsin.services.event_reading import CursorExpiredError, ItemKind, Position, require_replayable
+from tocsin.services.event_reading import CursorExpiredError, CursorUnknownError, ItemKind, Position, require_replayable
 from tocsin.services.sites import site_by_key
 
 SiteId: TypeAlias = Annotated[
@@ -135,6 +135,8 @@ async def _site_key(connection: Connection, site_id: str | None) -> int | None:
 async def _require_replayable(connection: Connection, organization_id: int, position: Position) -> None:
     try:
         await require_replayable(connection, organization_id, position)
+    except CursorUnknownError:
+        raise cursor_unknown() from None
     except CursorExpiredError:
         raise cursor_expired() from None
 

@@ -24,7 +24,11 @@ _LARGEST: Final = 2**63 - 1
 
 
 class CursorExpiredError(Exception):
-    """What follows this position was dropped, or never was."""
+    """What follows this position is not there."""
+
+
+class CursorUnknownError(CursorExpiredError):
+    """No event has this position yet."""
 
 
 class Position(NamedTuple):
@@ -128,8 +132,11 @@ async def newest_position(connection: Connection, organization_id: int) -> Posit
 
 
 async def require_replayable(connection: Connection, organization_id: int, position: Position) -> None:
-    """Raises CursorExpiredError when it is known by now that something after the position was dropped."""
-    if position == await newest_position(connection, organization_id):
+    """Raises CursorExpiredError when something after the position was dropped, or the position never was."""
+    newest = await newest_position(connection, organization_id)
+    if position > newest:
+        raise CursorUnknownError
+    if position == newest:
         return
     if not await connection.fetchval(_KEPT, organization_id, position.number):
         raise CursorExpiredError

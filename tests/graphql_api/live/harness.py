@@ -216,9 +216,14 @@ class Client:
 
     async def error(self) -> str:
         """The code of the error that ends an operation."""
+        return str((await self.whole_error())["extensions"]["code"])
+
+    async def whole_error(self) -> dict[str, Any]:
+        """The error that ends an operation."""
         message = await self.receive()
         assert message["type"] == "error", message
-        return str(message["payload"][0]["extensions"]["code"])
+        error: dict[str, Any] = message["payload"][0]
+        return error
 
 
 async def closed(socket: ClientConnection) -> int:

@@ -172,6 +172,12 @@ async def test_a_cursor_that_cannot_be_used_is_refused(api: Api, world: World, o
             assert await client.error() == code, cursor
 
 
+async def test_a_cursor_of_the_future_is_said_to_be_one(api: Api, world: World) -> None:
+    async with api.client(world.token) as client:
+        await client.subscribe(after=cursor_of(world.organization_id, Position(99, 0)))
+        assert (await client.whole_error())["message"].startswith("This cursor was never given out")
+
+
 async def test_a_database_that_drops_its_connections_costs_no_event(
     api: Api, world: World, owner: asyncpg.Connection
 ) -> None:
