@@ -164,6 +164,26 @@ async def test_what_is_not_this_api_is_said_to_be_none(api: StandIn, acknowledge
         await follow_to_the_end(api.url)
 
 
+@pytest.mark.parametrize("status", [HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.OK])
+async def test_a_refusal_that_will_not_change_ends_it_with_the_path_to_use(api: StandIn, status: HTTPStatus) -> None:
+    api.http_status = status
+    with pytest.raises(WatchError) as refused:
+        await follow_to_the_end(f"{api.url}/nope?x=1")
+    assert str(refused.value) == (
+        f"{api.url}/nope?x=1 answers with HTTP status {status.value}; "
+        f"Tocsin's API has the path /graphql, as in --url {api.url}/graphql"
+    )
+
+
+async def test_an_address_that_was_right_is_not_given_up_while_a_proxy_finds_nobody(api: StandIn) -> None:
+    async with following(api.url) as watched:
+        api.http_status = HTTPStatus.NOT_FOUND
+        api.cut()
+        await watched.until(lambda: watched.state.away is not None and "404" in str(watched.events[-1]))
+        api.http_status = None
+        await watched.until(lambda: watched.state.away is None)
+
+
 async def test_what_speaks_no_websocket_may_do_so_later(api: StandIn) -> None:
     api.http_status = HTTPStatus.BAD_GATEWAY
     async with following(api.url, loaded=False) as watched:

@@ -111,3 +111,8 @@ def shown(watched: Following, world: World) -> list[str]:
 async def test_a_token_of_nobody_is_refused(api: RealApi) -> None:
     with pytest.raises(WatchError, match="refuses the token"):
         await follow_to_the_end(api.url, "tocsin_wrong")
+
+
+async def test_another_path_of_the_api_is_named_as_wrong(api: RealApi, world: World) -> None:
+    with pytest.raises(WatchError, match=r"Tocsin's API has the path /graphql"):
+        await follow_to_the_end(f"{api.url}/nope", world.reading_token)

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from tocsin.watch.errors import WatchError
 
 _SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-_PATH: Final = "/graphql"
+API_PATH: Final = "/graphql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,16 @@ class Address:
     websocket_url: str
     is_local: bool
 
+    @property
+    def usual_url(self) -> str:
+        """Where the API is on this host unless a proxy has it elsewhere."""
+        return urlunsplit(urlsplit(self.url.strip())._replace(path=API_PATH, query="", fragment=""))
+
 
 def read_address(url: str) -> Address:
     """Read a URL; without a path, that of the API is meant. Raises WatchError."""
     parts = _split(url)
-    websocket = parts._replace(scheme=_SCHEMES[parts.scheme], path=parts.path.rstrip("/") or _PATH, fragment="")
+    websocket = parts._replace(scheme=_SCHEMES[parts.scheme], path=parts.path.rstrip("/") or API_PATH, fragment="")
     return Address(url, urlunsplit(websocket), _is_loopback(parts.hostname or ""))
 
 

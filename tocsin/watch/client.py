@@ -9,14 +9,15 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from tocsin.watch.address import Address
-from tocsin.watch.errors import TOKEN_REMEDY, ApiAwayError, CursorExpiredError, WatchError
+from tocsin.watch.address import API_PATH, Address
+from tocsin.watch.errors import TOKEN_REMEDY, ApiAwayError, CursorExpiredError, WatchError, WrongAddressError
 from tocsin.watch.wire import SUBSCRIPTIONS, Json
 
 PROTOCOL: Final = Subprotocol("graphql-transport-ws")
@@ -27,6 +28,7 @@ _PONG_SECONDS: Final = 10.0
 _MAXIMUM_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _NOT_TOCSIN: Final = "what answers there is not Tocsin's API; check --url"
 _REFUSED_TOKEN: Final = frozenset({4401, 4403})
+_PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _TEMPORARY: Final = frozenset({"UNAVAILABLE", "INTERNAL_ERROR", "RATE_LIMITED"})
 
 # What goes wrong is raised; a log would be written across the screen.
@@ -71,7 +73,7 @@ async def open_session(address: Address, token: str) -> AsyncIterator[Session]:
         raise _closed(exc, address) from exc
     # A host that is no name is found out by the resolver.
     except (OSError, UnicodeError, WebSocketException) as exc:
-        raise ApiAwayError(_reason(exc)) from exc
+        raise _failed(exc, address) from exc
     except json.JSONDecodeError as exc:
         raise WatchError(_NOT_TOCSIN) from exc
     except ImportError as exc:  # of what websockets needs for a proxy of this kind
@@ -141,6 +143,18 @@ def _closed(exc: ConnectionClosed, address: Address) -> Exception:
     if exc.rcvd.code in _REFUSED_TOKEN:
         return WatchError(f"{address.url} refuses the token; {TOKEN_REMEDY}")
     return ApiAwayError(exc.rcvd.reason or f"it closed the connection with code {exc.rcvd.code}")
+
+
+def _failed(exc: Exception, address: Address) -> ApiAwayError:
+    if isinstance(exc, InvalidStatus) and _is_final(exc.response.status_code):
+        refusal = f"{address.url} answers with HTTP status {exc.response.status_code}"
+        return WrongAddressError(f"{refusal}; Tocsin's API has the path {API_PATH}, as in --url {address.usual_url}")
+    return ApiAwayError(_reason(exc))
+
+
+def _is_final(status: int) -> bool:
+    """Whether the same will be answered again; the token is no part of it, as it is sent later."""
+    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING
 
 
 def _reason(exc: Exception) -> str:

@@ -13,5 +13,9 @@ class ApiAwayError(Exception):
     """The API does not answer as it should at present; trying again may help."""
 
 
+class WrongAddressError(ApiAwayError):
+    """What answers there refuses for good. Trying again helps only where the API was before, as while it is renewed."""
+
+
 class CursorExpiredError(Exception):
     """What was missed is no longer kept."""

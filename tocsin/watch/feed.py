@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from tocsin.watch.address import Address
 from tocsin.watch.client import Session, open_session
-from tocsin.watch.errors import ApiAwayError, CursorExpiredError
+from tocsin.watch.errors import ApiAwayError, CursorExpiredError, WatchError, WrongAddressError
 from tocsin.watch.model import Check, ConnectionLost, Event, Loaded, ResultSeen
 from tocsin.watch.wire import (
     CHECKS,
@@ -55,6 +55,7 @@ class Feed:
         self._told: set[str] = set()
         self._reload_at = 0.0
         self._failures = 0
+        self._known_address = False
 
     async def run(self) -> None:
         """Tell what happens until cancelled. Raises WatchError."""
@@ -64,10 +65,15 @@ class Feed:
                     await self._follow(session)
             except CursorExpiredError:
                 self._cursors.clear()
+            except WrongAddressError as exc:
+                if not self._known_address:
+                    raise WatchError(str(exc)) from exc
+                await self._wait(str(exc))
             except ApiAwayError as exc:
                 await self._wait(str(exc))
 
     async def _follow(self, session: Session) -> None:
+        self._known_address = True
         if self._cursors:
             await self._load(session, _AGAIN)
         else:
