@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from graphql_api.context import Hints
+from graphql_api.front_page import front_route
 from graphql_api.live.entry import Entry
 from graphql_api.live.routes import live_routes
 from graphql_api.operations import operation_routes
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> Starlette:
                 sender.close()
 
     app = Starlette(
-        routes=[Route("/graphql", GraphQLView(gate)), *live_routes(entry), *operation_routes(settings)],
+        routes=[Route("/graphql", GraphQLView(gate)), *live_routes(entry), *operation_routes(settings), front_route()],
         middleware=[Middleware(RequestTelemetry)],
         lifespan=lifespan,
     )

@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from graphql_api.front_page import FRONT_PATH
 from graphql_api.operations import OPERATION_PATHS
 
 REQUESTS: Final = Counter("tocsin_api_requests_total", "Requests that were answered.", ["path", "method", "status"])
@@ -18,7 +19,7 @@ DURATION: Final = Histogram(
 )
 SOCKETS: Final = Gauge("tocsin_api_sockets", "WebSockets that are open.", multiprocess_mode="livesum")
 
-_PATHS: Final = OPERATION_PATHS | {"/graphql", "/graphql/stream"}
+_PATHS: Final = OPERATION_PATHS | {FRONT_PATH, "/graphql", "/graphql/stream"}
 _METHODS: Final = frozenset({"GET", "POST", "OPTIONS", "HEAD"})
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
