@@ -15,7 +15,7 @@ _SUBDOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*"
 _WORD: Final = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _KEY: Final = f"(?:{_SUBDOMAIN}/)?{_WORD}"
 _VALUES: Final = rf"\( *(?:{_WORD})?(?: *, *(?:{_WORD})?)* *\)"
-_TERM: Final = f"(?:!? *{_KEY}|{_KEY} *(?:=|==|!=) *(?:{_WORD})?|{_KEY} +(?:in|notin) *{_VALUES})"
+_TERM: Final = f"(?:(?:! *)?{_KEY}|{_KEY} *(?:=|==|!=) *(?:{_WORD})?|{_KEY} +(?:in|notin) *{_VALUES})"
 _SELECTOR: Final = f" *{_TERM} *(?:, *{_TERM} *)*"
 
 _NAME_RULE: Final = matches(
