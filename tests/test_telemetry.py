@@ -138,6 +138,10 @@ def test_a_taken_port_for_metrics_ends_the_process_with_one_line() -> None:
     assert done.stderr.startswith(f"tocsin: TOCSIN_METRICS_PORT {port} cannot be used (Address already in use)")
 
 
+def test_the_orm_does_not_chat_when_it_ends() -> None:
+    assert events("logging.getLogger('tortoise').info('Tortoise-ORM shutdown')") == []
+
+
 def test_what_a_library_repeats_is_heard_once_a_minute() -> None:
     now = 0.0
     sparing = Sparing(lambda: now)
