@@ -24,7 +24,8 @@ def pod(name: str, phase: str = "Running", *, ready: bool = True, **status: Any)
 
 
 def waiting(name: str, reason: str, containers: str = "containerStatuses") -> dict[str, Any]:
-    return pod(name, ready=False, **{containers: [{"name": "app", "state": {"waiting": {"reason": reason}}}]})
+    status: dict[str, Any] = {containers: [{"name": "app", "state": {"waiting": {"reason": reason}}}]}
+    return pod(name, ready=False, **status)
 
 
 def ending(name: str) -> dict[str, Any]:
