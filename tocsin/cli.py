@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tocsin import tokens
+from tocsin import secrets_command, tokens
 from tocsin.installation import find_servers, kept_token
 from tocsin.problems import exit_plainly
 from tocsin.settings import read_bootstrap_token
@@ -23,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(tokens.app, name="token")
+app.add_typer(secrets_command.app, name="secrets")
 
 
 def _print_version(wanted: bool) -> None:

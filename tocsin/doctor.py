@@ -2,7 +2,7 @@
 
 import resource
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,8 @@ from tocsin.ledger_health import CLOCK_STEP, Finding, State, judge_ledger, read_
 from tocsin.problems import plain_words
 from tocsin.readiness import judge_migrations, look_at_redis
 from tocsin.schema_version import missing_migrations
-from tocsin.settings import Servers, SettingsError, read_settings
+from tocsin.services.secret_rotation import stored_key_ids
+from tocsin.settings import Settings, SettingsError, read_settings
 
 OLDEST_POSTGRES: Final = 16
 CONNECT_SECONDS: Final = 3
@@ -45,7 +46,7 @@ async def examine(data_dir: Path, environment: Mapping[str, str]) -> AsyncIterat
     """Look at one part after the other; what cannot be looked at without another one is left out."""
     try:
         servers = find_servers(data_dir, environment)
-        read_settings(with_servers(environment, servers))
+        settings = read_settings(with_servers(environment, servers))
     except SettingsError as exc:
         yield Line("settings", _wrong(str(exc)))
         return
@@ -54,13 +55,13 @@ async def examine(data_dir: Path, environment: Mapping[str, str]) -> AsyncIterat
     if own_servers(environment) is None:
         yield Line("disk", _judge_disk(data_dir))
     yield Line("redis", await look_at_redis(servers.redis_url))
-    async for line in _examine_database(servers):
+    async for line in _examine_database(settings):
         yield line
 
 
-async def _examine_database(servers: Servers) -> AsyncIterator[Line]:
+async def _examine_database(settings: Settings) -> AsyncIterator[Line]:
     try:
-        connection = await asyncpg.connect(servers.database_url, timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(settings.servers.database_url, timeout=CONNECT_SECONDS)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
         yield Line("database", _wrong(plain_words(exc)))
         return
@@ -71,6 +72,7 @@ async def _examine_database(servers: Servers) -> AsyncIterator[Line]:
         yield Line("migrations", judge_migrations(missing))
         if not missing:
             yield Line("partitions", await _judge_partitions(connection))
+            yield Line("secrets", _judge_keys(await stored_key_ids(connection) - set(settings.encryption.keys)))
             ledger = await read_ledger(connection)
             yield Line("time", _judge_skew(ledger.database_at - datetime.now(UTC)))
             for part, finding in judge_ledger(ledger).items():
@@ -132,6 +134,15 @@ async def _judge_partitions(connection: Connection) -> Finding:
     if await connection.fetchval(attached, tomorrow):
         return Finding()
     return _wrong("results of tomorrow have no place yet; check that a scheduler runs, and what it logs")
+
+
+def _judge_keys(missing: Collection[str]) -> Finding:
+    if not missing:
+        return Finding()
+    return _wrong(
+        f"some are encrypted with {', '.join(sorted(missing))}, which TOCSIN_ENCRYPTION_KEYS does not hold here; "
+        "add it, or have the secrets stored anew"
+    )
 
 
 def _judge_skew(skew: timedelta) -> Finding:

@@ -44,7 +44,7 @@ def create(
 ) -> None:
     """Make a token of the organization `default`, and print it this once."""
     lifetime = None if expires_in_days is None else timedelta(days=expires_in_days)
-    token = _with_database(data_dir, lambda connection: _create(connection, name, read_only, lifetime))
+    token = with_database(data_dir, lambda connection: _create(connection, name, read_only, lifetime))
     typer.echo("It is stored hashed, so this is the only time that it is shown:", err=True)
     typer.echo(token)
 
@@ -52,7 +52,7 @@ def create(
 @app.command("list")
 def list_tokens(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """List all tokens, also those that are revoked or expired."""
-    rows = [_HEADINGS, *map(_row, _with_database(data_dir, _list))]
+    rows = [_HEADINGS, *map(_row, with_database(data_dir, _list))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -64,11 +64,11 @@ def revoke(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """End a token: within five seconds it opens nothing any more."""
-    _with_database(data_dir, lambda connection: _revoke(connection, token_id))
+    with_database(data_dir, lambda connection: _revoke(connection, token_id))
     typer.echo(f"token {token_id} is revoked")
 
 
-def _with_database(data_dir: Path, work: "Callable[[Connection], Awaitable[T]]") -> T:
+def with_database(data_dir: Path, work: "Callable[[Connection], Awaitable[T]]") -> T:
     """Run the work with the rights of the migrator, who alone may change tokens."""
     with exit_plainly():
         return asyncio.run(_connected(find_servers(data_dir, os.environ).database_url, work))
