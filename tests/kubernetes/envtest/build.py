@@ -48,6 +48,8 @@ def download(downloader: str, folder: Path) -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == 0:
         for name in DOWNLOADABLE:
+            # The store that an older link leads to may be gone.
+            (folder / name).unlink(missing_ok=True)
             (folder / name).symlink_to(Path(done.stdout.strip()) / name)
 
 
@@ -67,7 +69,8 @@ def find_go() -> str:
     """The Go compiler. Ends the program when there is none."""
     if found := shutil.which("go") or shutil.which(GO_ELSEWHERE):
         return found
-    sys.exit(f"Go 1.26 or later is needed to build {missing()}: install it, or set KUBEBUILDER_ASSETS to their folder")
+    names = ", ".join(missing())
+    sys.exit(f"Go 1.26 or later is needed to build {names}: install it, or set KUBEBUILDER_ASSETS to their folder")
 
 
 def link_flags() -> str:
@@ -107,3 +110,5 @@ if __name__ == "__main__":
         main()
     except subprocess.CalledProcessError as exc:
         sys.exit(f"{exc.cmd[0]} failed: see above")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: what is built already stays")
