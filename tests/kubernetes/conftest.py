@@ -12,6 +12,7 @@ from tests.kubernetes.cluster import Cluster, running_cluster
 from tests.kubernetes.fault_proxy import FaultProxy, proxy_before
 from tests.kubernetes.programs import Client, installed
 
+DEFINITION = Path(__file__).parent.parent.parent / "charts/tocsin/files/crds/healthchecks.yaml"
 MakeAccount = Callable[[Rules], Path]
 
 
@@ -42,6 +43,13 @@ def helm(cluster: Cluster) -> Client:
 @pytest.fixture(scope="session")
 def helm_3(cluster: Cluster) -> Client:
     return Client(installed("helm-3"), cluster.kubeconfig, cluster.folder)
+
+
+@pytest.fixture(scope="session")
+def definition(kubectl: Client) -> None:
+    """The API server knows HealthChecks."""
+    kubectl("apply", "--server-side", "-f", DEFINITION)
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", DEFINITION)
 
 
 @pytest.fixture
