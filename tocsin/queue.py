@@ -44,7 +44,8 @@ class HintSender:
 
     def send(self, actor: str, ids: Sequence[int]) -> None:
         """Name these batches or runs to workers, soon and at most once."""
-        if self._sending is None or self._sending.done():
+        # A tick without batches would tell nothing of Redis either.
+        if ids and (self._sending is None or self._sending.done()):
             loop = asyncio.get_running_loop()
             self._sending = loop.run_in_executor(self._thread, self._send_all, actor, list(ids))
 
@@ -53,14 +54,19 @@ class HintSender:
             for row_id in ids:
                 self._broker.enqueue(_message(actor, row_id))
         except (dramatiq.errors.BrokerError, redis.RedisError) as exc:
-            self._report(type(exc).__name__)
+            self._note_failure(type(exc).__name__)
         else:
-            self._failing = False
+            self._note_success()
 
-    def _report(self, error: str) -> None:
+    def _note_failure(self, error: str) -> None:
         if not self._failing:
             _logger.warning("hints_are_lost", error=error, consequence="workers find their batches in the ledger")
         self._failing = True
+
+    def _note_success(self) -> None:
+        if self._failing:
+            _logger.info("hints_are_sent_again")
+        self._failing = False
 
     def close(self) -> None:
         """Wait for what is being sent, then close the connections."""
