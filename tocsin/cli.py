@@ -88,6 +88,12 @@ def schema() -> None:
 
 
 @app.command()
+def operator() -> None:
+    """Run the operator, which keeps HealthChecks of a Kubernetes cluster and the database in step."""
+    become("healthcheck_operator.main")
+
+
+@app.command()
 def crd() -> None:
     """Print the CustomResourceDefinition of HealthCheck objects, as YAML."""
     become("healthcheck_operator.crd")

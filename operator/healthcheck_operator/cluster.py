@@ -1,6 +1,6 @@
 """What the operator asks of the API server, beside the watch: a few calls on a few paths."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ class Cluster:
             {"Content-Type": "application/apply-patch+yaml"},
         )
 
-    async def patch(self, path: str, operations: list[Mapping[str, Any]]) -> None:
+    async def patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> None:
         """A JSON patch: all of its operations, or none."""
         await self._call("PATCH", path, operations, headers={"Content-Type": "application/json-patch+json"})
 

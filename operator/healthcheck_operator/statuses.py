@@ -33,7 +33,8 @@ class Attempt:
     """What came of making the database agree with an object.
 
     `conditions` are Synced, TargetResolved, SecretsResolved and Stalled. `check_id` is None as long as there is no
-    check; `shown` holds the parts of a status that tell of the spec: type, target and schedule.
+    check; `shown` holds the parts of a status that tell of the spec: type, target and schedule. What depends on other
+    objects is looked at again now and then.
     """
 
     conditions: tuple[Condition, ...]
@@ -41,6 +42,7 @@ class Attempt:
     check_id: int | None = None
     shown: Mapping[str, str] | None = None
     needs_retry: bool = False
+    depends_on_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,14 @@ def build_status(
     if problem:
         status["message"] = problem[:_LONGEST_MESSAGE]
     return status
+
+
+def unobserved_status(healthcheck: HealthCheck, attempt: Attempt, now: datetime) -> dict[str, Any]:
+    """The status while the database does not tell of the check: what was known of the target stays."""
+    before = healthcheck.status.get("conditions") or ()
+    healthy = [dict(each) for each in before if each["type"] == "Healthy"]
+    conditions = written((_ready(attempt), *attempt.conditions), before, healthcheck.generation, now)
+    return {**healthcheck.status, "observedGeneration": healthcheck.generation, "conditions": [*conditions, *healthy]}
 
 
 def _is_problem(condition: Condition) -> bool:

@@ -1,0 +1,172 @@
+"""Bring objects, the database and statuses into step: some objects at a time, each step for all of them together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Container, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import httpx
+import structlog
+
+from healthcheck_operator import metrics
+from healthcheck_operator.cluster import Cluster, ClusterError, MissingObjectError
+from healthcheck_operator.observing import observe, with_uptimes
+from healthcheck_operator.reporting import reports_of, send_report
+from healthcheck_operator.resources import API_VERSION, KIND, path_of
+from healthcheck_operator.running import start_run
+from healthcheck_operator.statuses import Observed, build_status, differs, unobserved_status
+from healthcheck_operator.synchronizing import DATABASE_ERRORS, Synchronizer
+from healthcheck_operator.tracking import Tracked, Tracking
+
+T = TypeVar("T")
+
+CHUNK_SIZE: Final = 100
+_CHUNKS_AT_ONCE: Final = 2
+# Of one chunk; the API server sheds load from those who ask for more.
+_CALLS_AT_ONCE: Final = 10
+CLUSTER_ERRORS: Final = (ClusterError, httpx.HTTPError)
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Works off what is tracked."""
+
+    def __init__(self, cluster: Cluster, synchronizer: Synchronizer, tracking: Tracking) -> None:
+        self._cluster = cluster
+        self._synchronizer = synchronizer
+        self._tracking = tracking
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_CHUNKS_AT_ONCE):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            await self.reconcile(await self._tracking.take(CHUNK_SIZE))
+
+    async def reconcile(self, chunk: Sequence[Tracked]) -> None:
+        """Look at some objects once. What fails is looked at again later."""
+        alive = await self._each(chunk, self._synchronize)
+        try:
+            await self._write_statuses(alive)
+        except DATABASE_ERRORS as exc:
+            _logger.warning("database_unavailable", objects=len(alive), error=type(exc).__name__)
+            await self._each(alive, self._write_unobserved)
+
+    async def _each(self, chunk: Sequence[Tracked], work: Callable[[Tracked], Awaitable[bool]]) -> list[Tracked]:
+        """Do something with every object, some at once; return those for which it said yes."""
+        free = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+        async def do(tracked: Tracked) -> bool:
+            async with free:
+                return await self._survive(tracked, work)
+
+        said = await asyncio.gather(*map(do, chunk))
+        return [tracked for tracked, yes in zip(chunk, said, strict=True) if yes]
+
+    async def _survive(self, tracked: Tracked, work: Callable[[Tracked], Awaitable[bool]]) -> bool:
+        try:
+            return await work(tracked)
+        except MissingObjectError:
+            # Its deletion, or the sweep, will tell what becomes of its check.
+            self._tracking.settle(tracked)
+        except (*CLUSTER_ERRORS, *DATABASE_ERRORS) as exc:
+            metrics.FAILURES.labels(type(exc).__name__).inc()
+            _logger.warning("reconcile_failed", object=str(tracked.healthcheck), error=type(exc).__name__)
+            self._tracking.retry(tracked)
+        except Exception:
+            # One object that nobody foresaw must not stop the others.
+            metrics.FAILURES.labels("unforeseen").inc()
+            _logger.exception("reconcile_crashed", object=str(tracked.healthcheck))
+            self._tracking.retry(tracked)
+        return False
+
+    async def _synchronize(self, tracked: Tracked) -> bool:
+        """Bring the database into step; whether there still is an object whose status may be written."""
+        if tracked.is_gone:
+            await self._synchronizer.let_go(tracked.healthcheck.uid)
+            self._tracking.forget(tracked)
+            return False
+        if tracked.attempt is None:
+            healthcheck = tracked.healthcheck
+            attempt = await self._synchronizer.synchronize(healthcheck)
+            if tracked.healthcheck.generation == healthcheck.generation:
+                self._tracking.synchronized(tracked, attempt)
+        attempt_made = tracked.attempt
+        if tracked.healthcheck.run_at and attempt_made and attempt_made.check_id and attempt_made.organization_id:
+            await start_run(self._cluster, tracked.healthcheck, attempt_made.organization_id, attempt_made.check_id)
+        return tracked.attempt is not None
+
+    async def _write_statuses(self, chunk: Sequence[Tracked]) -> None:
+        """Write those that differ from what stands in their objects, or whose time has come."""
+        rows, now = await observe(_places(chunk)), datetime.now(UTC)
+        plain = {check_id: Observed(row) for check_id, row in rows.items()}
+        stale = []
+        for tracked in chunk:
+            if _check_is_missing(tracked, rows):
+                self._start_anew(tracked)
+            elif tracked.refresh or differs(_status(tracked, plain, now), tracked.healthcheck.status):
+                stale.append(tracked)
+            else:
+                self._tracking.settle(tracked)
+        observed = await with_uptimes(_places(stale), rows)
+
+        async def write(tracked: Tracked) -> bool:
+            return await self._write(tracked, _status(tracked, observed, now))
+
+        await self._each(stale, write)
+
+    def _start_anew(self, tracked: Tracked) -> None:
+        """The database was put back to an earlier state: it has to be told again."""
+        self._synchronizer.known.pop(tracked.healthcheck.uid, None)
+        tracked.attempt = None
+        self._tracking.retry(tracked)
+
+    async def _write_unobserved(self, tracked: Tracked) -> bool:
+        """Say that the database is away where something is to be stored; elsewhere nothing changed."""
+        attempt = tracked.attempt
+        if attempt is None or not attempt.needs_retry:
+            self._tracking.retry(tracked)
+            return False
+        status = unobserved_status(tracked.healthcheck, attempt, datetime.now(UTC))
+        if differs(status, tracked.healthcheck.status):
+            return await self._write(tracked, status)
+        self._tracking.settle(tracked)
+        return True
+
+    async def _write(self, tracked: Tracked, status: dict[str, Any]) -> bool:
+        healthcheck, before = tracked.healthcheck, tracked.healthcheck.status
+        await self._cluster.apply(
+            f"{path_of(healthcheck.namespace, healthcheck.name)}/status",
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "metadata": {"name": healthcheck.name, "uid": str(healthcheck.uid)},
+                "status": status,
+            },
+        )
+        metrics.STATUS_WRITES.inc()
+        self._tracking.wrote(tracked, status)
+        self._tracking.settle(tracked)
+        for report in reports_of(status, before):
+            await send_report(self._cluster, healthcheck, report)
+        return True
+
+
+def _places(chunk: Sequence[Tracked]) -> list[tuple[int, int]]:
+    attempts = [each.attempt for each in chunk]
+    return [(a.organization_id, a.check_id) for a in attempts if a and a.organization_id and a.check_id]
+
+
+def _check_is_missing(tracked: Tracked, rows: Container[int]) -> bool:
+    return bool(tracked.attempt and tracked.attempt.check_id and tracked.attempt.check_id not in rows)
+
+
+def _status(tracked: Tracked, observed: dict[int, Observed], now: datetime) -> dict[str, Any]:
+    attempt = tracked.attempt
+    assert attempt is not None  # noqa: S101 - only synchronized objects come here
+    seen = None if attempt.check_id is None else observed.get(attempt.check_id)
+    return build_status(tracked.healthcheck, attempt, seen, now)

@@ -1,0 +1,43 @@
+"""What a status repeats of the spec, with its defaults and references filled in, for the columns of kubectl."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from healthcheck_operator.durations import format_duration
+from healthcheck_operator.specs import Wish
+from tocsin.domain.definitions import DEFAULT_INTERVAL, DefinitionFields
+
+_LONGEST_TARGET: Final = 2048
+
+
+def shown_spec(wish: Wish, target: Mapping[str, Any]) -> dict[str, str]:
+    """The parts `type`, `target` and `schedule` of a status."""
+    return {
+        "type": wish.kind,
+        "target": _target(target)[:_LONGEST_TARGET],
+        "schedule": _schedule(wish.definition),
+    }
+
+
+def _target(fields: Mapping[str, Any]) -> str:
+    match fields:
+        case {"url": str(url)}:
+            return url
+        case {"host": str(host), "port": int(port)}:
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        case {"workload": {"kind": kind, "name": name}}:
+            return f"{kind}/{name}"
+        case {"pods": {"selector": selector}}:
+            return f"Pods {selector}"
+        case {"resource": {"resource": plural, "name": name}}:
+            return f"{plural}/{name}"
+    return ""
+
+
+def _schedule(definition: DefinitionFields) -> str:
+    if cron := definition.get("schedule"):
+        zone = cron["time_zone"]
+        return cron["cron"] if zone == "UTC" else f"{cron['cron']} {zone}"
+    seconds = definition.get("interval_seconds")
+    return format_duration(DEFAULT_INTERVAL if seconds is None else timedelta(seconds=seconds))

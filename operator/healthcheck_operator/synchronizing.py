@@ -1,0 +1,218 @@
+"""Make the database agree with one HealthCheck, and say in conditions how far that went."""
+
+from collections.abc import Collection, ItemsView, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final, cast
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from tortoise.exceptions import BaseORMException
+
+from healthcheck_operator.cluster import Cluster
+from healthcheck_operator.conditions import Condition, Truth
+from healthcheck_operator.organizations import Organizations
+from healthcheck_operator.references import UnresolvedError, resolve
+from healthcheck_operator.resources import HealthCheck
+from healthcheck_operator.secret_values import SecretValue, read_secrets
+from healthcheck_operator.shown import shown_spec
+from healthcheck_operator.specs import Wish, read_spec, spec_path
+from healthcheck_operator.statuses import Attempt
+from tocsin.domain.definitions import DefinitionFields
+from tocsin.domain.errors import FieldProblem, InvalidInputError
+from tocsin.domain.targets import KINDS, parse_target
+from tocsin.domain.targets.model import is_set_by_operator
+from tocsin.domain.targets.secrets import Path, find_references, replaced
+from tocsin.encryption import KeyRing, NoKeyError
+from tocsin.services.check_secrets import forget_secrets, store_secret, stored_versions
+from tocsin.services.kubernetes_objects import (
+    DeletionPolicy,
+    DesiredCheck,
+    KnownObject,
+    ObjectKey,
+    apply_object,
+    let_go,
+)
+
+DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, BaseORMException, OSError, TimeoutError)
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Synchronizer:
+    """Applies objects. `known` is what the database holds already, so that what is in step costs no statement."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        cluster_name: str,
+        organizations: Organizations,
+        secret_namespaces: Collection[str],
+        keys: KeyRing,
+    ) -> None:
+        self._cluster = cluster
+        self._cluster_name = cluster_name
+        self._organizations = organizations
+        self._secret_namespaces = secret_namespaces
+        self._keys = keys
+        self.known: dict[UUID, KnownObject] = {}
+
+    async def synchronize(self, healthcheck: HealthCheck) -> Attempt:
+        """Apply what the object wants, unless it is applied already. Raises ClusterError and httpx.TransportError."""
+        try:
+            return await self._synchronize(healthcheck)
+        except InvalidInputError as exc:
+            return self._failed(healthcheck, _refusal(exc))
+        except UnresolvedError as exc:
+            return self._failed(healthcheck, (_is_false("Synced", exc.reason, str(exc)), *_NOTHING_WRONG[1:]))
+        except DATABASE_ERRORS as exc:
+            _logger.warning("database_unavailable", object=str(healthcheck), error=type(exc).__name__)
+            return replace(self._failed(healthcheck, _DATABASE_AWAY), needs_retry=True)
+
+    async def _synchronize(self, healthcheck: HealthCheck) -> Attempt:
+        wish = read_spec(healthcheck.spec, healthcheck.namespace, healthcheck.name)
+        organization_id = await self._organizations.id_of(healthcheck.namespace)
+        target, found = await self._find_target(healthcheck, wish)
+        secrets, read = await self._read_secrets(healthcheck, wish.kind, target)
+        shown, depends = shown_spec(wish, target), bool(wish.reference or find_references(KINDS[wish.kind], target))
+        if found.status is Truth.FALSE or read.status is Truth.FALSE:
+            waiting = _is_false("Synced", "NotResolved", "what the spec refers to is missing; it goes on as before")
+            failed = self._failed(healthcheck, (waiting, found, read, _NOT_STALLED))
+            return replace(failed, shown=shown, depends_on_others=True)
+        desired = self._desired(healthcheck, wish, target)
+        check_id = await self._apply(organization_id, desired, secrets)
+        await self._store_secrets(organization_id, check_id, secrets)
+        synced = Condition("Synced", Truth.TRUE, "Applied", "the database holds this generation")
+        return Attempt((synced, found, read, _NOT_STALLED), organization_id, check_id, shown, depends_on_others=depends)
+
+    def _failed(self, healthcheck: HealthCheck, conditions: tuple[Condition, ...]) -> Attempt:
+        """An attempt that changed nothing; what was applied before goes on."""
+        before = self.known.get(healthcheck.uid)
+        if before is None:
+            return Attempt(conditions)
+        return Attempt(conditions, before.organization_id, before.check_id)
+
+    async def _find_target(self, healthcheck: HealthCheck, wish: Wish) -> tuple[dict[str, Any], Condition]:
+        """The target's fields, complete if the condition is true."""
+        namespaced = {name: healthcheck.namespace for name, info in _fields(wish.kind) if is_set_by_operator(info)}
+        target = {**wish.target, **namespaced}
+        if wish.reference is None:
+            return target, Condition("TargetResolved", Truth.TRUE, "Given", "the spec says where the target is")
+        as_url = "url" in KINDS[wish.kind].model_fields
+        try:
+            address = await resolve(self._cluster, healthcheck.namespace, wish.reference, as_url=as_url)
+        except UnresolvedError as exc:
+            return target, _is_false("TargetResolved", exc.reason, str(exc))
+        return {**target, **address}, Condition("TargetResolved", Truth.TRUE, "Resolved", "the reference leads to it")
+
+    async def _read_secrets(
+        self, healthcheck: HealthCheck, kind: str, target: Mapping[str, Any]
+    ) -> tuple[dict[str, SecretValue], Condition]:
+        references = find_references(KINDS[kind], target)
+        if not references:
+            return {}, Condition("SecretsResolved", Truth.TRUE, "NotNeeded", "the spec refers to no Secret")
+        try:
+            self._keys.first_id  # noqa: B018 - without a key nothing can be stored
+            values = await read_secrets(
+                self._cluster, healthcheck.namespace, set(references.values()), self._secret_namespaces
+            )
+            _judge_values(kind, target, {path: values[reference].value for path, reference in references.items()})
+        except UnresolvedError as exc:
+            return {}, _is_false("SecretsResolved", exc.reason, str(exc))
+        except NoKeyError as exc:
+            return {}, _is_false("SecretsResolved", "NoEncryptionKey", str(exc))
+        return values, Condition("SecretsResolved", Truth.TRUE, "Resolved", "every Secret was read")
+
+    def _desired(self, healthcheck: HealthCheck, wish: Wish, target: Mapping[str, Any]) -> DesiredCheck:
+        fields = cast("DefinitionFields", {**wish.definition, "target": (wish.kind, target)})
+        return DesiredCheck(
+            key=ObjectKey(self._cluster_name, healthcheck.namespace, healthcheck.name),
+            uid=healthcheck.uid,
+            generation=healthcheck.generation,
+            deletion_policy=DeletionPolicy(wish.deletion_policy),
+            site=wish.site,
+            fields=fields,
+            paused=wish.suspend,
+            applied_hash=sha256(orjson.dumps((fields, wish), option=orjson.OPT_SORT_KEYS)).digest(),
+        )
+
+    async def _apply(self, organization_id: int, desired: DesiredCheck, secrets: Collection[str]) -> int:
+        before = self.known.get(desired.uid)
+        if before is not None and before.organization_id != organization_id:
+            await let_go(before.organization_id, before.key, before.uid)
+        elif before is not None and before.applied_hash == desired.applied_hash and not before.is_retained:
+            return before.check_id
+        check_id = await apply_object(organization_id, desired)
+        await forget_secrets(organization_id, check_id, keep=secrets)
+        self.known[desired.uid] = KnownObject(
+            organization_id,
+            check_id,
+            desired.key,
+            desired.uid,
+            desired.generation,
+            desired.applied_hash,
+            is_retained=False,
+        )
+        return check_id
+
+    async def _store_secrets(self, organization_id: int, check_id: int, secrets: Mapping[str, SecretValue]) -> None:
+        if not secrets:
+            return
+        stored = await stored_versions(organization_id, [check_id])
+        for reference, secret in secrets.items():
+            if stored.get((check_id, reference)) != secret.source_version:
+                version, value = secret.source_version, secret.value
+                await store_secret(organization_id, self._keys, check_id, reference, version, value)
+
+    async def let_go(self, uid: UUID) -> None:
+        """End what an object owned that is gone. Raises DATABASE_ERRORS."""
+        if known := self.known.get(uid):
+            await let_go(known.organization_id, known.key, uid)
+            del self.known[uid]
+
+
+def _fields(kind: str) -> ItemsView[str, FieldInfo]:
+    return KINDS[kind].model_fields.items()
+
+
+def _judge_values(kind: str, target: Mapping[str, Any], values: Mapping[Path, str]) -> None:
+    """Raise UnresolvedError, without the value, where a value cannot stand."""
+    try:
+        parse_target(kind, replaced(target, values))
+    except ValidationError as exc:
+        for error in exc.errors(include_url=False, include_input=False, include_context=False):
+            if any(error["loc"][: len(path)] == path for path in values):
+                message = error["msg"].removeprefix("Value error, ")
+                raise UnresolvedError("InvalidValue", f"the value of {_where(error['loc'])} {message}") from None
+
+
+def _where(path: Path) -> str:
+    return spec_path(FieldProblem(("target", *path), ""))
+
+
+def _is_false(type_: str, reason: str, message: str) -> Condition:
+    return Condition(type_, Truth.FALSE, reason, message)
+
+
+def _refusal(error: InvalidInputError) -> tuple[Condition, ...]:
+    """The conditions of a spec that will never do: trying again changes nothing."""
+    message = "; ".join(f"{spec_path(problem)} {problem.message}" for problem in error.problems)
+    stalled = Condition("Stalled", Truth.TRUE, "InvalidSpec", message)
+    return (_is_false("Synced", "InvalidSpec", message), *_NOTHING_WRONG[1:3], stalled)
+
+
+_NOT_STALLED: Final = Condition("Stalled", Truth.FALSE, "Progressing", "nothing keeps the operator from going on")
+_NOTHING_WRONG: Final = (
+    Condition("Synced", Truth.UNKNOWN, "NotTried", ""),
+    Condition("TargetResolved", Truth.UNKNOWN, "NotTried", "the spec was not read that far"),
+    Condition("SecretsResolved", Truth.UNKNOWN, "NotTried", "the spec was not read that far"),
+    _NOT_STALLED,
+)
+_DATABASE_AWAY: Final = (
+    _is_false("Synced", "DatabaseUnavailable", "the database does not answer; the operator tries again"),
+    *_NOTHING_WRONG[1:],
+)
