@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 
 from tocsin.database import Connection, Role
+from tocsin.embedded.abandoned import AbandonedData, abandoned_data
 from tocsin.installation import find_servers, own_servers, with_servers
 from tocsin.ledger_health import CLOCK_STEP, Finding, State, judge_ledger, read_ledger
 from tocsin.problems import plain_words
@@ -44,6 +45,8 @@ class Line:
 
 async def examine(data_dir: Path, environment: Mapping[str, str]) -> AsyncIterator[Line]:
     """Look at one part after the other; what cannot be looked at without another one is left out."""
+    for data in abandoned_data():
+        yield Line("old data", _judge_abandoned(data))
     try:
         servers = find_servers(data_dir, environment)
         settings = read_settings(with_servers(environment, servers))
@@ -97,6 +100,14 @@ def _judge_disk(data_dir: Path) -> Finding:
     if free >= LEAST_FREE_BYTES:
         return Finding()
     return Finding(State.DEGRADED, f"{free // 1024**2} MiB are free under {data_dir}; make room")
+
+
+def _judge_abandoned(data: AbandonedData) -> Finding:
+    return Finding(
+        State.DEGRADED,
+        f"{data.home} ({data.size_bytes // 1024**2} MiB) is the data of {data.data_dir}, which is gone; "
+        f"unless that is merely moved or not mounted, remove it: rm -r {data.home}",
+    )
 
 
 async def _judge_version(connection: Connection) -> Finding:

@@ -2,11 +2,13 @@
 
 import resource
 from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from tests.cli.conftest import Run, execute
+from tocsin.embedded import abandoned
 from tocsin.services.partitions import ensure_partitions
 
 
@@ -15,6 +17,13 @@ async def healthy(owner: asyncpg.Connection) -> None:
     """What a scheduler that runs has written."""
     await ensure_partitions(owner, datetime.now(UTC))
     await owner.execute("INSERT INTO ticks (at) VALUES (date_trunc('second', now()))")
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where data elsewhere is: not this machine's own."""
+    monkeypatch.setattr(abandoned, "STORES", (tmp_path / "store",))
+    return tmp_path / "store"
 
 
 def finding(output: str, part: str) -> str:
@@ -81,3 +90,18 @@ def test_clocks_that_differ_are_a_warning(installed: Run, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("tocsin.doctor.datetime", Ahead)
     assert "the database's clock is -7." in finding(installed("doctor").stdout, "time")
+
+
+@pytest.mark.usefixtures("healthy")
+def test_data_whose_folder_is_gone_is_named_with_what_removes_it(installed: Run, store: Path, tmp_path: Path) -> None:
+    home = store / "data-1"
+    home.mkdir(parents=True)
+    (home / "data-folder").write_text(f"{tmp_path}/gone\n")
+    (home / "table").write_bytes(bytes(3 * 1024**2))
+    done = installed("doctor")
+    assert done.exit_code == 0
+    assert finding(done.stdout, "old data").startswith(
+        f"warning  old data    {home} (3 MiB) is the data of {tmp_path}/gone,"
+    )
+    assert f"remove it: rm -r {home}" in done.stdout
+    assert home.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tocsin.embedded import EmbeddedServerError, embedded_servers
+from tocsin.embedded.abandoned import abandoned_data
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root's data goes elsewhere")
 
@@ -35,3 +36,13 @@ def test_a_copy_of_the_folder_leaves_the_running_original_alone(closed: Path) ->
             pass
         assert original.postgres.answers()
         assert original.valkey.answers()
+
+
+def test_data_is_abandoned_when_its_folder_is_gone(closed: Path) -> None:
+    def homes() -> set[Path]:
+        return {data.home for data in abandoned_data() if data.data_dir == closed}
+
+    home = (closed / "servers").resolve()
+    assert homes() == set()
+    shutil.rmtree(closed)
+    assert homes() == {home}

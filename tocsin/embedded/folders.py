@@ -16,6 +16,10 @@ from tocsin.embedded.errors import EmbeddedServerError
 from tocsin.embedded.lock import locked
 
 LINK_NAME = "servers"
+# In a home elsewhere: the data folder that leads to it, so that data whose folder is gone can be told apart.
+OWNER_NAME = "data-folder"
+HOME_PREFIX = "data-"
+STORES = (Path("/var/lib/tocsin"), Path("/var/tmp/tocsin"))  # noqa: S108 - used only where it belongs to root
 LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
 # macOS takes 103 bytes, Linux 107.
 SOCKET_PATH_LIMIT_BYTES = 103
@@ -49,6 +53,7 @@ def opened(data_dir: Path, lock_fd: int, account: Account, *, throwaway: bool) -
         if home != data_dir:
             # A copy of the data folder leads to the same home.
             stack.enter_context(locked(home))
+            (home / OWNER_NAME).write_text(f"{data_dir}\n")
             _logger.info("embedded servers keep their data elsewhere", data_dir=str(data_dir), home=str(home))
         parent = home if fits_sockets(home) else stack.enter_context(temporary_folder(account))
         folders = Folders(data_dir, home, parent / "run", lock_fd)
@@ -78,7 +83,7 @@ def existing_home(data_dir: Path) -> Path:
 
 def home_elsewhere(data_dir: Path) -> Path:
     """A folder that the account can enter, linked from the data folder, whose next start finds it there."""
-    home = Path(tempfile.mkdtemp(prefix="data-", dir=find_store()))
+    home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX, dir=find_store()))
     home.chmod(0o711)
     link = data_dir / LINK_NAME
     link.unlink(missing_ok=True)
@@ -88,8 +93,7 @@ def home_elsewhere(data_dir: Path) -> Path:
 
 def find_store() -> Path:
     """A folder of root's own that everybody can enter and that outlives a restart of the machine."""
-    for parent in (Path("/var/lib"), Path("/var/tmp")):  # noqa: S108 - used only where it belongs to root
-        store = parent / "tocsin"
+    for store in STORES:
         with suppress(OSError):
             store.mkdir(exist_ok=True)
             if not store.is_symlink() and store.stat().st_uid == os.geteuid():
