@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -17,10 +18,10 @@ from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-# At most 64 MiB, also when every target is made to fill it.
-_MAX_KEPT_CALLS: Final = 8192
+# Each is kept for as long as its target is: a worker keeps those of the checks that it probes, but for the length of a
+# probe only what holds secrets.
+_calls: Final = WeakKeyDictionary[HttpTarget, Call]()
 _MAX_KEPT_BYTES: Final = 2048
-_calls: Final[dict[HttpTarget, Call]] = {}
 # Compressed bodies cost CPU and hide their size, so none is asked for.
 _DEFAULT_HEADERS: Final = (
     (b"User-Agent", f"Tocsin/{version('tocsin')}".encode()),
@@ -34,12 +35,12 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
 
     Of the body, 1 MiB is read at most: a longer one is accepted by its status, but not without its expected text.
     """
-    call = _make_call(target) if trace.holds_secrets else make_call(target)
+    call = _make_call(target) if trace.secrets else make_call(target)
     for _ in range(MAX_REDIRECTS + 1):
         reply = await exchange(call, engine, trace)
         try:
             may_redirect = target.follow_redirects and reply.status_code in REDIRECTS
-            following = redirected(call.request, reply.response) if may_redirect else None
+            following = redirected(call.request, reply.response, trace.secrets) if may_redirect else None
             if following is None:
                 return await _judge(reply, target)
         finally:
@@ -49,7 +50,7 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
 
 
 def make_call(target: HttpTarget) -> Call:
-    """The request of a target; making it costs as much as sending it, so it is kept for the next probe.
+    """The request of a target; making it costs as much as sending it, so it is kept with the target.
 
     Raises ProbeFailure for a host that names no place.
     """
@@ -58,8 +59,6 @@ def make_call(target: HttpTarget) -> Call:
         call = _make_call(target)
         if len(call.wire) <= _MAX_KEPT_BYTES:
             _calls[target] = call
-        if len(_calls) > _MAX_KEPT_CALLS:
-            del _calls[next(iter(_calls))]
     return call
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -19,18 +19,42 @@ class Redaction:
     """Masks some secrets. It is made for each probe, and searches when there is something to be told."""
 
     def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = secrets
+        self.secrets = secrets
 
     def applied_to(self, text: str) -> str:
         """The text without the secrets; without anything, where one of them is too short to be searched for."""
-        if any(len(secret.strip()) < SHORTEST_SEARCHED for secret in self._secrets):
+        if any(len(secret.strip()) < SHORTEST_SEARCHED for secret in self.secrets):
             return _WITHHELD
-        forms = {form for secret in self._secrets for form in _forms(secret, len(text))}
-        if not forms:
-            return text
-        # The longest first, for it may hold others. In a host name, capitals become small letters.
-        longest_first = sorted(forms, key=len, reverse=True)
-        return re.sub("|".join(map(re.escape, longest_first)), _MASK, text, flags=re.IGNORECASE)
+        forms = {form for secret in self.secrets for form in _forms(secret, len(text))}
+        return _masked(text, sorted(place for form in forms for place in _places(form, text)))
+
+
+def _masked(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """The text with these places masked, which come in their order and may overlap."""
+    parts: list[str] = []
+    told = 0
+    for start, end in places:
+        if start > told or not parts:
+            parts += [text[told:start], _MASK]
+        told = max(told, end)
+    return "".join((*parts, text[told:]))
+
+
+def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where it stands, whether in capitals or small letters: host names have small ones.
+
+    Not by a pattern: the `re` module keeps those that it was given lately.
+    """
+    form, text = _in_small_letters(form), _in_small_letters(text)
+    start = text.find(form)
+    while start >= 0:
+        yield start, start + len(form)
+        start = text.find(form, start + 1)
+
+
+def _in_small_letters(text: str) -> str:
+    """Of the same length; the small form of some letters is two."""
+    return "".join(small if len(small := character.lower()) == 1 else character for character in text)
 
 
 def _forms(secret: str, most: int) -> set[str]:

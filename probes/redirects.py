@@ -1,5 +1,6 @@
 """Where a redirect leads, and what may travel with it."""
 
+from collections.abc import Collection
 from typing import Final
 
 import httpx
@@ -26,18 +27,24 @@ _HARMLESS_HEADERS: Final = frozenset(
 )
 
 
-def redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+def redirected(request: httpx.Request, response: httpx.Response, secrets: Collection[str] = ()) -> httpx.Request | None:
     """The request that the response asks for, or None if it is no redirect.
 
-    Method and body change as in browsers. Raises ProbeFailure with reason PROTOCOL for a location that cannot be used.
+    Method and body change as in browsers. Raises ProbeFailure with reason PROTOCOL for a location that cannot be used,
+    and for one of another origin that a body with a secret would be sent to.
     """
     if response.status_code not in REDIRECTS or (location := response.headers.get("location")) is None:
         return None
     url = _target(request.url, location)
     method = _method(request.method, response.status_code)
     keeps_body = method == request.method
+    if keeps_body and not _may_see_credentials(request.url, url):
+        _require_harmless(request.content, secrets)
     return httpx.Request(
-        method, url, headers=_headers(request, url, keeps_body), content=request.content if keeps_body else None
+        method,
+        url,
+        headers=_headers(request, url, keeps_body, secrets),
+        content=request.content if keeps_body else None,
     )
 
 
@@ -51,21 +58,33 @@ def _target(origin: httpx.URL, location: str) -> httpx.URL:
     return url
 
 
+def _require_harmless(body: bytes, secrets: Collection[str]) -> None:
+    if any(secret.encode() in body for secret in secrets):
+        raise ProbeFailure(
+            Reason.PROTOCOL, "the redirect leads to another origin, which must not see the body's secret"
+        )
+
+
 def _method(method: str, status_code: int) -> str:
     if status_code in _KEEP_METHOD or method == "HEAD":
         return method
     return method if status_code == 301 and method != "POST" else "GET"
 
 
-def _headers(request: httpx.Request, url: httpx.URL, keeps_body: bool) -> httpx.Headers:
+def _headers(request: httpx.Request, url: httpx.URL, keeps_body: bool, secrets: Collection[str]) -> httpx.Headers:
     headers = request.headers.copy()
     if not _may_see_credentials(request.url, url):
-        headers = httpx.Headers([header for header in headers.raw if header[0].lower() in _HARMLESS_HEADERS])
+        headers = httpx.Headers([header for header in headers.raw if _is_harmless(header, secrets)])
     for name in () if keeps_body else _BODY_HEADERS:
         headers.pop(name, None)
     if _origin(url) != _origin(request.url):
         headers.pop("Host", None)
     return headers
+
+
+def _is_harmless(header: tuple[bytes, bytes], secrets: Collection[str]) -> bool:
+    name, value = header
+    return name.lower() in _HARMLESS_HEADERS and not any(secret.encode() in value for secret in secrets)
 
 
 def _may_see_credentials(origin: httpx.URL, target: httpx.URL) -> bool:

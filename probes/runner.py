@@ -40,7 +40,7 @@ async def probe(
     connection and raises CancelledError.
     """
     started_at = engine.now()
-    trace = Trace(timeout, holds_secrets=redaction is not None)
+    trace = Trace(timeout, () if redaction is None else redaction.secrets)
     failure = await _run(target, engine, trace)
     trace.enter(None)
     return Observation(

@@ -1,5 +1,6 @@
 """What a probe notes on its way, so that a failed one can still tell it."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import IntEnum
 from time import monotonic
@@ -30,20 +31,20 @@ class Trace:
         "_started_at",
         "address",
         "certificate_expires_at",
-        "holds_secrets",
         "phase",
+        "secrets",
         "status_code",
         "timeout",
         "timeout_outcome",
         "tls_version",
     )
 
-    def __init__(self, timeout: timedelta, *, holds_secrets: bool = False) -> None:
+    def __init__(self, timeout: timedelta, secrets: Collection[str] = ()) -> None:
         self._seconds: list[float | None] = [None, None, None, None, None]
         self.timeout = timeout
         self.timeout_outcome = Outcome.FAILURE  # UNKNOWN where another server than the target is waited for
-        # Nothing that is made of such a target outlives the probe.
-        self.holds_secrets = holds_secrets
+        # What the target holds of them; nothing that is made of such a target outlives the probe.
+        self.secrets = secrets
         # Not the event loop's clock: uvloop's ticks in milliseconds.
         self._started_at = self._entered_at = monotonic()
         self.phase: Phase | None = None

@@ -57,8 +57,13 @@ def test_a_secret_is_masked_without_the_space_around_it() -> None:
     assert Redaction([" swordfish\n"]).applied_to("no swordfish here") == "no *** here"
 
 
-def test_the_longer_of_two_secrets_is_masked_first() -> None:
+def test_a_secret_within_another_is_masked_with_it() -> None:
     assert Redaction(["sword", "swordfish"]).applied_to("a swordfish, a sword") == "a ***, a ***"
+
+
+def test_secrets_that_overlap_are_masked_whole() -> None:
+    assert Redaction(["swordfish", "fishbone"]).applied_to("a swordfishbone") == "a ***"
+    assert Redaction(["aaaa"]).applied_to("aaaaaa b aaaa") == "*** b ***"
 
 
 def test_what_holds_no_secret_stays_as_it_is() -> None:

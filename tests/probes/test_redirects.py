@@ -1,6 +1,7 @@
 """Where redirects are followed to, and what travels with them."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -8,10 +9,13 @@ import pytest
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
+from probes.redaction import Redaction
 from probes.redirects import redirected
+from probes.runner import probe
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, ServeBytes, read_request
-from tocsin.domain.observations import Outcome, Reason
+from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.domain.targets.http import HttpTarget
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -230,3 +234,26 @@ async def test_phases_of_all_hops_add_up(site: Site, observe: Observe) -> None:
     assert phases.processing
     assert phases.transfer
     assert phases.connect + phases.processing + phases.transfer <= observation.duration
+
+
+async def sent_on(site: Site, other: Site, engine: Engine, secret: str, **fields: Any) -> Observation:
+    """Probe a target with a secret that redirects to another origin."""
+    site.answers["/"] = redirect(307, f"{other.url}/")
+    target = HttpTarget(url=f"{site.url}/", **fields)
+    return await probe(target, timedelta(seconds=5), engine, Redaction([secret]))
+
+
+async def test_a_body_with_a_secret_is_not_sent_to_another_origin(site: Site, other: Site, engine: Engine) -> None:
+    observation = await sent_on(site, other, engine, "swordfish", method="POST", body="key=swordfish")
+    assert observation.reason is Reason.PROTOCOL
+    assert observation.message == "the redirect leads to another origin, which must not see the body's secret"
+    assert other.requests == []
+
+
+async def test_a_body_without_a_secret_is_sent_on_from_a_target_that_has_one(
+    site: Site, other: Site, engine: Engine
+) -> None:
+    headers = [{"name": "X-Key", "value": "swordfish"}, {"name": "User-Agent", "value": "swordfish/1"}]
+    await sent_on(site, other, engine, "swordfish", method="POST", body="key", headers=headers)
+    assert other.requests[0].endswith("\r\n\r\nkey")
+    assert "swordfish" not in other.requests[0]
