@@ -17,7 +17,7 @@ from probes.runner import probe
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, ServeBytes, read_request
 from tocsin.domain.observations import Observation, Outcome, Reason
-from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.http import HttpHeader, HttpTarget
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
@@ -177,16 +177,28 @@ async def test_the_next_address_of_a_name_is_tried(serve: Serve, observe: Observ
     assert (observation.outcome, observation.address) == (Outcome.SUCCESS, "::1")
 
 
-def test_requests_are_kept_for_the_next_probe_unless_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes.http, "_MAX_KEPT_CALLS", 2)
-    monkeypatch.setattr(probes.http, "_calls", {})
-    small = [HttpTarget(url=f"http://{number}.example/", method="POST", body="x") for number in range(3)]
+def test_requests_are_kept_for_the_next_probe_however_many_there_are() -> None:
+    targets = [HttpTarget(url=f"http://{number}.example/") for number in range(10_000)]
+    first = [make_call(target) for target in targets]
+    assert all(make_call(target) is call for target, call in zip(targets, first, strict=True))
+
+
+def test_large_requests_are_made_anew() -> None:
     large = HttpTarget(url="http://a.example/", method="POST", body="x" * 3000)
-    first, second, third = [make_call(target) for target in small]
-    assert make_call(small[1]) is second
-    assert make_call(small[2]) is third
-    assert make_call(small[0]) is not first
     assert make_call(large) is not make_call(large)
+
+
+def test_nothing_is_kept_of_a_target_that_is_gone() -> None:
+    header = HttpHeader(name="Authorization", value="Bearer swordfish")
+    target = HttpTarget(url="http://a.example/", headers=(header,))
+    make_call(target)
+    assert kept_with("swordfish")
+    del target
+    assert not kept_with("swordfish")
+
+
+def kept_with(secret: str) -> bool:
+    return any(secret.encode() in call.wire for call in probes.http._calls.values())
 
 
 class Recorded:
