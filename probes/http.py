@@ -18,8 +18,7 @@ from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-# Each is kept for as long as its target is: a worker keeps those of the checks that it probes, but for the length of a
-# probe only what holds secrets.
+# Each is kept for as long as its target is, and a worker keeps the targets of the checks that it probes.
 _calls: Final = WeakKeyDictionary[HttpTarget, Call]()
 _MAX_KEPT_BYTES: Final = 2048
 # Compressed bodies cost CPU and hide their size, so none is asked for.
