@@ -28,10 +28,10 @@ COPY graphql_api graphql_api
 COPY probes probes
 COPY operator operator
 COPY migrations migrations
+# pip, because uv notes the time of the wheel beside what it installs.
 RUN echo "hatchling==${HATCHLING}" > /tmp/constraints.txt \
     && /opt/uv/bin/uv build --wheel --build-constraints /tmp/constraints.txt --out-dir /tmp/dist \
-    && touch --date "@${SOURCE_DATE_EPOCH}" /tmp/dist/*.whl \
-    && /opt/uv/bin/uv pip install --no-deps --compile-bytecode --python /opt/tocsin/bin/python /tmp/dist/*.whl
+    && /opt/uv/bin/pip --python /opt/tocsin/bin/python install --no-deps --no-index --no-cache-dir /tmp/dist/*.whl
 
 FROM ${BASE}
 ARG VERSION=0.1.0
