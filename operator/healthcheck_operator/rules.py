@@ -1,8 +1,9 @@
 """Rules in CEL, which the API server applies to every HealthCheck.
 
-What CEL cannot decide, the operator says in a condition: whether a cron expression is ever due and its ranges are in
-order, whether a host name's IDNA form is valid, characters that Unicode has not assigned, and everything about what
-references lead to.
+What CEL cannot decide, the operator says in a condition: whether a cron expression is ever due, and ranges in it that
+run backwards; whether the IDNA form of a host name is valid, short enough, and the same in both versions of IDNA;
+characters in URLs that Unicode has not assigned; fractions of a millisecond in an interval; time zones that the API
+server knows and Tocsin does not; and everything about what references and Secrets lead to.
 """
 
 import re

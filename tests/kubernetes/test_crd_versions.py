@@ -112,7 +112,7 @@ def test_the_old_version_cannot_go_while_objects_may_be_stored_in_it(served: Ser
 def test_the_old_version_is_served_no_more_while_it_stays_listed(served: Served) -> None:
     served.define(stored=NEW, served=(NEW,))
     served.apply(NEW)
-    with pytest.raises(CommandError, match="could not find the requested resource|have a resource type"):
+    with pytest.raises(CommandError, match=r"could not find the requested resource|have a resource type"):
         served.read(OLD)
 
 
