@@ -1,9 +1,9 @@
 """Read what is to be probed, once for each revision, and what is stored of its secrets, each time."""
 
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection
+from typing import Final, cast
 
-from probes.aims import KnownAim, RevealableAim, SealedAim, Template, read_aim
+from probes.aims import ReadyAim, RevealableAim, SealedAim, Template, read_aim
 from tocsin.database import Connection
 from tocsin.encryption import KeyRing
 from tocsin.services.check_secrets import load_secrets
@@ -21,7 +21,7 @@ class AimLoader:
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
-        self._kept: dict[_Key, KnownAim] = {}
+        self._kept: dict[_Key, ReadyAim | Template] = {}
 
     async def load(self, connection: Connection, wanted: Collection[_Key]) -> dict[_Key, RevealableAim]:
         """What is to be probed for these; one whose check was removed meanwhile is left out."""
@@ -40,12 +40,13 @@ class AimLoader:
         key = (run.check_id, run.revision)
         return (await self._with_secrets(connection, {key: read_aim(run.definition)}))[key]
 
-    async def _with_secrets(self, connection: Connection, known: Mapping[_Key, KnownAim]) -> dict[_Key, RevealableAim]:
+    async def _with_secrets(
+        self, connection: Connection, known: dict[_Key, ReadyAim | Template]
+    ) -> dict[_Key, RevealableAim]:
         """The same, with the secrets that are stored now. Where none are referred to, nothing is asked."""
         templates = {key: aim for key, aim in known.items() if isinstance(aim, Template)}
-        ready: dict[_Key, RevealableAim] = {key: aim for key, aim in known.items() if not isinstance(aim, Template)}
-        if templates:
-            secrets = await load_secrets(connection, {check_id for check_id, _ in templates})
-            for (check_id, revision), template in templates.items():
-                ready[check_id, revision] = SealedAim(template, secrets[check_id], self._keys)
-        return ready
+        if not templates:
+            return cast("dict[_Key, RevealableAim]", known)
+        secrets = await load_secrets(connection, {check_id for check_id, _ in templates})
+        sealed = {key: SealedAim(template, secrets[key[0]], self._keys) for key, template in templates.items()}
+        return {**cast("dict[_Key, RevealableAim]", known), **sealed}

@@ -85,11 +85,11 @@ class SealedAim:
         return value
 
 
-KnownAim = Aim | UnreadableAim | Template
-RevealableAim = Aim | UnreadableAim | SealedAim
+ReadyAim = Aim | UnreadableAim
+RevealableAim = ReadyAim | SealedAim
 
 
-def read_aim(definition: Definition) -> KnownAim:
+def read_aim(definition: Definition) -> ReadyAim | Template:
     """What is to be probed, as far as it is known without secrets."""
     try:
         fields = json.loads(definition.target)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
+import pytest
 
 from probes.aim_loading import AimLoader
 from probes.aims import Aim, SealedAim
@@ -44,7 +45,7 @@ async def store(owner: asyncpg.Connection, check_id: int, value: str) -> None:
 
 
 async def test_targets_without_references_cost_no_statement_more(connection: Connection, make_check: MakeCheck) -> None:
-    keys = [(await make_check(), 1) for _ in range(3)]
+    keys = {(await make_check(), 1) for _ in range(3)}
     loader = AimLoader(KEYS)
     async with statements(connection) as first:
         aims = await loader.load(connection, keys)
@@ -62,7 +63,7 @@ async def test_the_secrets_of_a_batch_come_with_one_statement_each_time(
     for check_id in ids[:2]:
         await refer_to_secret(owner, check_id)
         await store(owner, check_id, f"swordfish-{check_id}")
-    loader, keys = AimLoader(KEYS), [(check_id, 1) for check_id in ids]
+    loader, keys = AimLoader(KEYS), {(check_id, 1) for check_id in ids}
     await loader.load(connection, keys)
     async with statements(connection) as sent:
         aims = await loader.load(connection, keys)
@@ -72,15 +73,35 @@ async def test_the_secrets_of_a_batch_come_with_one_statement_each_time(
     assert isinstance(aims[ids[2], 1], Aim)
 
 
+async def test_what_is_wanted_is_loaded_also_when_too_much_is_kept(
+    owner: asyncpg.Connection, connection: Connection, make_check: MakeCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.aim_loading._MOST_KEPT", 1)
+    ids = [await make_check() for _ in range(3)]
+    await refer_to_secret(owner, ids[0])
+    loader, keys = AimLoader(KEYS), {(check_id, 1) for check_id in ids}
+    assert [set(await loader.load(connection, keys)) for _ in range(2)] == [keys, keys]
+
+
+async def test_what_was_known_is_probed_also_when_it_is_forgotten_meanwhile(
+    connection: Connection, make_check: MakeCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (await make_check(), 1), (await make_check(), 1)
+    loader = AimLoader(KEYS)
+    await loader.load(connection, {first})
+    monkeypatch.setattr("probes.aim_loading._MOST_KEPT", 1)
+    assert set(await loader.load(connection, {first, second})) == {first, second}
+
+
 async def test_what_is_kept_between_batches_holds_no_secret(
     owner: asyncpg.Connection, connection: Connection, make_check: MakeCheck
 ) -> None:
     check_id = await make_check()
     await refer_to_secret(owner, check_id)
     loader = AimLoader(KEYS)
-    before = (await loader.load(connection, [(check_id, 1)]))[check_id, 1]
+    before = (await loader.load(connection, {(check_id, 1)}))[check_id, 1]
     await store(owner, check_id, "swordfish")
-    after = (await loader.load(connection, [(check_id, 1)]))[check_id, 1]
+    after = (await loader.load(connection, {(check_id, 1)}))[check_id, 1]
     assert isinstance(before, SealedAim)
     assert before.secrets == {}
     assert after.revealed().timeout == timedelta(seconds=1)
