@@ -8,7 +8,7 @@ import yaml
 
 from healthcheck_operator.resources import GROUP, KIND, PLURAL, VERSION
 from healthcheck_operator.rules import validation
-from healthcheck_operator.schemas import Schema, object_schema, with_rules
+from healthcheck_operator.schema_parts import Schema, object_schema, with_rules
 from healthcheck_operator.spec_schema import spec_schema
 from healthcheck_operator.status_schema import status_schema
 from tocsin.domain.targets import KINDS

@@ -75,7 +75,7 @@ class Reconciler:
             self._tracking.settle(tracked)
         except (*CLUSTER_ERRORS, *DATABASE_ERRORS) as exc:
             metrics.FAILURES.labels(type(exc).__name__).inc()
-            _logger.warning("reconcile_failed", object=str(tracked.healthcheck), error=type(exc).__name__)
+            _logger.warning("reconcile_failed", object=str(tracked.healthcheck), **_told(exc))
             self._tracking.retry(tracked)
         except Exception:
             # One object that nobody foresaw must not stop the others.
@@ -154,6 +154,13 @@ class Reconciler:
         for report in reports_of(status, before):
             await send_report(self._cluster, healthcheck, report)
         return True
+
+
+def _told(exc: Exception) -> dict[str, object]:
+    """What the log says of a failure: the API server's words, but none of the database's, which may repeat rows."""
+    if isinstance(exc, ClusterError):
+        return {"error": type(exc).__name__, "status_code": exc.status_code, "message": str(exc)}
+    return {"error": type(exc).__name__}
 
 
 def _places(chunk: Sequence[Tracked]) -> list[tuple[int, int]]:

@@ -55,7 +55,7 @@ async def send_report(cluster: Cluster, healthcheck: HealthCheck, report: Report
         {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{healthcheck.name[:200]}.", "namespace": healthcheck.namespace},
+            "metadata": {"generateName": f"{healthcheck.name}-", "namespace": healthcheck.namespace},
             "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "type": "Warning" if report.is_warning else "Normal",
             "reason": report.reason,

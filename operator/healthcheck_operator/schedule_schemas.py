@@ -4,7 +4,7 @@ from typing import Final
 
 from healthcheck_operator.durations import DURATION_PATTERN, MAXIMUM_DURATION_LENGTH, format_duration
 from healthcheck_operator.rules import Validation, validation
-from healthcheck_operator.schemas import Schema
+from healthcheck_operator.schema_parts import RULES, Schema
 from tocsin.domain.cron import MAXIMUM_CRON_LENGTH
 from tocsin.domain.definitions import DEFAULT_INTERVAL, DEFAULT_TIMEOUT, MAXIMUM_TIMEOUT, MINIMUM_TIMEOUT
 from tocsin.domain.schedule import MAXIMUM_INTERVAL, MINIMUM_INTERVAL
@@ -35,7 +35,7 @@ INTERVAL: Final[Schema] = {
     f"schedule. Default, without a schedule: {format_duration(DEFAULT_INTERVAL)}.",
     "maxLength": MAXIMUM_DURATION_LENGTH,
     "pattern": DURATION_PATTERN,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             f'self.matches(r"{DURATION_PATTERN}") && '
             f'duration(self) >= duration("{format_duration(MINIMUM_INTERVAL)}") && '
@@ -52,7 +52,7 @@ TIMEOUT: Final[Schema] = {
     f"{format_duration(DEFAULT_TIMEOUT)}, or the interval if that is shorter.",
     "maxLength": MAXIMUM_DURATION_LENGTH,
     "pattern": DURATION_PATTERN,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             f'self.matches(r"{DURATION_PATTERN}") && '
             f'duration(self) >= duration("{format_duration(MINIMUM_TIMEOUT)}") && '
@@ -68,7 +68,7 @@ SCHEDULE: Final[Schema] = {
     "interval.",
     "minLength": 1,
     "maxLength": MAXIMUM_CRON_LENGTH,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             f'self.matches(r"{CRON_PATTERN}")',
             "must have five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12 or JAN-DEC), "
@@ -81,7 +81,7 @@ TIME_ZONE: Final[Schema] = {
     "description": "Zone of the schedule in the IANA database, such as Europe/Berlin. Default: UTC.",
     "minLength": 1,
     "maxLength": 64,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             # An unknown zone is an error of getHours, which the API server reports with the message.
             'self.matches("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$") && '

@@ -6,18 +6,16 @@ pydantic's own JSON Schema has `$ref`, `anyOf` and `const`, which a CustomResour
 from collections.abc import Mapping
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from healthcheck_operator.rules import Validation, field_rules, lifted, model_rules, secret_rules
+from healthcheck_operator.schema_parts import RULES, Schema, object_schema, secret_source_schema, with_rules
 from tocsin.domain.targets.model import is_set_by_operator, may_be_secret
 
-Schema: TypeAlias = dict[str, Any]
-
-_RULES: Final = "x-kubernetes-validations"
 _SCALARS: Final[Mapping[type, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 # By the kind of value: the attribute of pydantic's constraint, and what JSON Schema calls it.
 _LIMITS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -41,11 +39,6 @@ def secret_sibling(field: str) -> str:
     return f"{property_name(field)}From"
 
 
-def object_schema(properties: Mapping[str, Schema], description: str, required: tuple[str, ...] = ()) -> Schema:
-    schema: Schema = {"type": "object", "description": description, "properties": dict(properties)}
-    return {**schema, "required": list(required)} if required else schema
-
-
 def model_schema(model: type[BaseModel]) -> Schema:
     """The schema of a model's fields. Raises TypeError for a type or a missing bound, and names the field."""
     fields = {name: info for name, info in model.model_fields.items() if not is_set_by_operator(info)}
@@ -60,43 +53,7 @@ def model_schema(model: type[BaseModel]) -> Schema:
 def _lift_rules(properties: Mapping[str, Schema]) -> list[Validation]:
     """Take the rules of texts out of their schemas, as rules of the object that holds them."""
     texts = {name: schema for name, schema in properties.items() if schema["type"] == "string"}
-    return [rule for name, schema in texts.items() for rule in lifted(name, schema.pop(_RULES, ()))]
-
-
-def with_rules(schema: Schema, rules: list[Schema]) -> Schema:
-    return {**schema, _RULES: rules} if rules else schema
-
-
-def secret_source_schema(name: str) -> Schema:
-    """Where the value of a field stands in a Secret of the same namespace."""
-    key = {
-        "secretKeyRef": object_schema(
-            {
-                "name": name_schema("Name of the Secret, in the namespace of this object."),
-                "key": {
-                    "type": "string",
-                    "description": "Key in the Secret's data.",
-                    "minLength": 1,
-                    "maxLength": 253,
-                    "pattern": "^[-._a-zA-Z0-9]+$",
-                },
-            },
-            "A key of a Secret.",
-            ("name", "key"),
-        )
-    }
-    return object_schema(key, f"Takes {name} from a Secret, in place of writing it here.", ("secretKeyRef",))
-
-
-def name_schema(description: str) -> Schema:
-    """The name of another object, as most kinds have them."""
-    return {
-        "type": "string",
-        "description": description,
-        "minLength": 1,
-        "maxLength": 253,
-        "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-    }
+    return [rule for name, schema in texts.items() for rule in lifted(name, schema.pop(RULES, ()))]
 
 
 def _field_schema(where: str, info: FieldInfo) -> Schema:
@@ -165,7 +122,7 @@ def _with_limits(schema: Schema, metadata: list[Any]) -> Schema:
     for item in metadata:
         if isinstance(item, FieldInfo) and isinstance(item.json_schema_extra, dict):
             limits.update(item.json_schema_extra)
-    return with_rules({**schema, **limits}, [*schema.get(_RULES, ()), *field_rules(metadata)])
+    return with_rules({**schema, **limits}, [*schema.get(RULES, ()), *field_rules(metadata)])
 
 
 def _bounded(where: str, schema: Schema) -> Schema:

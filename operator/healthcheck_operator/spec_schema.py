@@ -5,7 +5,8 @@ from typing import Final
 
 from healthcheck_operator.rules import exactly_one, validation
 from healthcheck_operator.schedule_schemas import INTERVAL, SCHEDULE, TIME_ZONE, TIMEOUT, schedule_rules
-from healthcheck_operator.schemas import Schema, object_schema, property_name, with_rules
+from healthcheck_operator.schema_parts import RULES, Schema, object_schema, with_rules
+from healthcheck_operator.schemas import property_name
 from healthcheck_operator.target_schemas import kind_schema
 from tocsin.domain.definitions import DEFAULT_FAILURE_THRESHOLD, DEFAULT_SUCCESS_THRESHOLD, MAXIMUM_THRESHOLD
 from tocsin.domain.targets.model import Target
@@ -19,7 +20,7 @@ _SITE: Final[Schema] = {
     "description": "Name of the site that the check belongs to; made when there is none. Default: the namespace.",
     "minLength": 1,
     "maxLength": MAXIMUM_NAME_LENGTH,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(r'self.matches(r"[^\s\pZ]")', "must not be blank; leave it out for the namespace's name"),
         validation(r'!self.matches(r"[\p{Cc}\p{Zl}\p{Zp}]")', "must not contain control characters; leave them out"),
     ],
@@ -28,7 +29,7 @@ _DESCRIPTION: Final[Schema] = {
     "type": "string",
     "description": f"What it is for, at most {MAXIMUM_DESCRIPTION_LENGTH} characters.",
     "maxLength": MAXIMUM_DESCRIPTION_LENGTH,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             r'!self.matches(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\p{Zl}\p{Zp}]")',
             "must not contain control characters other than line breaks and tabs; leave them out",
@@ -42,14 +43,14 @@ _LABELS: Final[Schema] = {
     "additionalProperties": {
         "type": "string",
         "maxLength": 63,
-        "x-kubernetes-validations": [
+        RULES: [
             validation(
                 f'self == "" || self.matches("^{_LABEL_PART}$")',
                 "must be empty, or up to 63 letters, digits and -_. that begin and end with a letter or digit",
             )
         ],
     },
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             f'self.all(name, name.matches(r"^({_DNS_LABEL}(\\.{_DNS_LABEL})*/)?{_LABEL_PART}$") && '
             'name.indexOf("/") <= 253)',

@@ -3,7 +3,7 @@
 from typing import Final
 
 from healthcheck_operator.durations import MAXIMUM_DURATION_LENGTH
-from healthcheck_operator.schemas import Schema, object_schema
+from healthcheck_operator.schema_parts import Schema, object_schema
 from tocsin.domain.status import Status
 from tocsin.domain.targets import KINDS
 

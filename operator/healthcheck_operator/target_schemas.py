@@ -6,7 +6,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from healthcheck_operator.rules import Validation, exactly_one, validation
-from healthcheck_operator.schemas import Schema, model_schema, name_schema, object_schema, with_rules
+from healthcheck_operator.schema_parts import RULES, Schema, name_schema, object_schema, with_rules
+from healthcheck_operator.schemas import model_schema
 
 _URL_REFERENCES: Final = ("serviceRef", "ingressRef", "httpRouteRef")
 _PATH: Final[Schema] = {
@@ -14,7 +15,7 @@ _PATH: Final[Schema] = {
     "description": "Path and query of the URL, such as /health. Default: /.",
     "minLength": 1,
     "maxLength": 1024,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             r'self.matches(r"^/[^\s\pZ\pC#]*$")',
             "must begin with / and hold no spaces, control characters or #; percent-encode them",
@@ -32,7 +33,7 @@ _PORT: Final[Schema] = {
     "x-kubernetes-int-or-string": True,
     "anyOf": [{"type": "integer"}, {"type": "string"}],
     "maxLength": 15,
-    "x-kubernetes-validations": [
+    RULES: [
         validation(
             "type(self) == int ? self >= 1 && self <= 65535 : "
             'self.matches("^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$") && self.matches("[a-z]")',
@@ -55,7 +56,7 @@ def kind_schema(model: type[BaseModel]) -> Schema:
 
 
 def _with_references(schema: Schema, replaced: tuple[str, ...], references: Mapping[str, Schema]) -> Schema:
-    rules = [*_reference_rules(replaced, tuple(references)), *schema.get("x-kubernetes-validations", ())]
+    rules = [*_reference_rules(replaced, tuple(references)), *schema.get(RULES, ())]
     required = [name for name in schema["required"] if name not in replaced]
     properties = {**schema["properties"], **references}
     others = {name: value for name, value in schema.items() if name not in ("properties", "required")}
