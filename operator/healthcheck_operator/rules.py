@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
 
+from healthcheck_operator.names import property_name, secret_sibling
 from tocsin.domain.targets.rules import Requirement, Rule
 
 _SELF: Final = re.compile(r"\bself\b")
@@ -54,22 +54,22 @@ def model_rules(model: type[BaseModel], secrets: Iterable[str]) -> list[Validati
 
 
 def _one_of(fields: Iterable[str]) -> list[Validation]:
-    names = [to_camel(field) for field in fields]
+    names = [property_name(field) for field in fields]
     return exactly_one(names, f"must have exactly one of {', '.join(names)}") if names else []
 
 
 def _names(field: str, secrets: Iterable[str]) -> tuple[str, ...]:
-    name = to_camel(field)
-    return (name, f"{name}From") if field in secrets else (name,)
+    name = property_name(field)
+    return (name, secret_sibling(field)) if field in secrets else (name,)
 
 
 def secret_rules(secrets: Mapping[str, bool]) -> list[Validation]:
     """A secret is written or referred to; by whether it is required, at least one of both is there."""
-    return [rule for field, required in secrets.items() for rule in _sibling_rules(to_camel(field), required=required)]
+    return [rule for field, required in secrets.items() for rule in _sibling_rules(field, required=required)]
 
 
-def _sibling_rules(name: str, *, required: bool) -> Iterable[Validation]:
-    other = f"{name}From"
+def _sibling_rules(field: str, *, required: bool) -> Iterable[Validation]:
+    name, other = property_name(field), secret_sibling(field)
     yield validation(
         f"!has(self.{name}) || !has(self.{other})", f"cannot be combined with {name}; keep one of them", other
     )

@@ -9,9 +9,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
+from healthcheck_operator.names import property_name, secret_sibling
 from healthcheck_operator.rules import Validation, field_rules, lifted, model_rules, secret_rules
 from healthcheck_operator.schema_parts import RULES, Schema, object_schema, secret_source_schema, with_rules
 from tocsin.domain.targets.model import is_set_by_operator, may_be_secret
@@ -27,16 +27,6 @@ _LIMITS: Final[Mapping[str, Mapping[str, str]]] = {
     "boolean": {},
 }
 _BOUNDS: Final[Mapping[str, str]] = {"string": "maxLength", "array": "maxItems", "object": "maxProperties"}
-
-
-def property_name(field: str) -> str:
-    """What a model's field is called in a HealthCheck."""
-    return to_camel(field)
-
-
-def secret_sibling(field: str) -> str:
-    """What names a Secret's key in place of a model's field."""
-    return f"{property_name(field)}From"
 
 
 def model_schema(model: type[BaseModel]) -> Schema:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
+from healthcheck_operator.names import property_name
 from healthcheck_operator.rules import exactly_one, validation
 from healthcheck_operator.schedule_schemas import INTERVAL, SCHEDULE, TIME_ZONE, TIMEOUT, schedule_rules
 from healthcheck_operator.schema_parts import RULES, Schema, object_schema, with_rules
-from healthcheck_operator.schemas import property_name
 from healthcheck_operator.target_schemas import kind_schema
 from tocsin.domain.definitions import DEFAULT_FAILURE_THRESHOLD, DEFAULT_SUCCESS_THRESHOLD, MAXIMUM_THRESHOLD
 from tocsin.domain.targets.model import Target

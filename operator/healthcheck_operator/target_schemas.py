@@ -9,7 +9,6 @@ from healthcheck_operator.rules import Validation, exactly_one, validation
 from healthcheck_operator.schema_parts import RULES, Schema, name_schema, object_schema, with_rules
 from healthcheck_operator.schemas import model_schema
 
-_URL_REFERENCES: Final = ("serviceRef", "ingressRef", "httpRouteRef")
 _PATH: Final[Schema] = {
     "type": "string",
     "description": "Path and query of the URL, such as /health. Default: /.",

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from healthcheck_operator.names import property_name
 from healthcheck_operator.resources import path_of
-from healthcheck_operator.schemas import property_name
 from tests.domain.test_definitions import WRONG, defined
 from tests.kubernetes.cluster import Cluster
 from tocsin.domain.definitions import DefinitionFields
