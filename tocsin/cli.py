@@ -46,7 +46,8 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on; TOCSIN_HOST, or 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; TOCSIN_PORT, or 8000.")] = None,
     data_dir: Annotated[
-        Path, typer.Option(envvar="TOCSIN_DATA_DIR", help="Where the data of this installation is kept.")
+        Path,
+        typer.Option(envvar="TOCSIN_DATA_DIR", readable=False, help="Where the data of this installation is kept."),
     ] = DEFAULT_DATA_DIR,
     demo: Annotated[
         bool | None,
@@ -130,7 +131,10 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="What `tocsin backup` wrote.")],
     data_dir: Annotated[
-        Path, typer.Option(envvar="TOCSIN_DATA_DIR", help="Folder to restore into; not used with own servers.")
+        Path,
+        typer.Option(
+            envvar="TOCSIN_DATA_DIR", readable=False, help="Folder to restore into; not used with own servers."
+        ),
     ] = DEFAULT_DATA_DIR,
 ) -> None:
     """Fill an installation that holds nothing yet and is not running."""

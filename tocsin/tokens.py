@@ -22,7 +22,12 @@ T = TypeVar("T")
 app = typer.Typer(help="Create, list and revoke API tokens.", no_args_is_help=True, rich_markup_mode=None)
 
 DataDir = Annotated[
-    Path, typer.Option(envvar="TOCSIN_DATA_DIR", help="Folder of the running `tocsin up`; not used with own servers.")
+    Path,
+    typer.Option(
+        envvar="TOCSIN_DATA_DIR",
+        readable=False,  # not asked by typer, which names no remedy
+        help="Folder of the running `tocsin up`; not used with own servers.",
+    ),
 ]
 DEFAULT_DATA_DIR: Final = default_data_dir(os.environ)
 _HEADINGS: Final = ("ID", "NAME", "TOKEN", "RIGHTS", "CREATED", "EXPIRES", "STATE")

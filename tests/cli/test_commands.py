@@ -186,6 +186,15 @@ def test_the_data_is_where_make_up_has_it_or_in_the_folder_of_the_user(
     assert installation.default_data_dir({"XDG_DATA_HOME": "/data"}) == Path(".tocsin")
 
 
+@pytest.mark.parametrize("command", ["token list", "migrate", "doctor", "up", "watch"])
+def test_a_data_folder_that_cannot_be_read_is_refused_in_our_own_words(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "data").write_text("no folder")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert "Invalid value for '--data-dir'" not in run(*command.split()).output
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_in_a_folder_that_the_user_cannot_enter_the_data_is_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """Processes are kept running, and stopped gently, then by force."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from tests.embedded.program import is_gone, wait_until
 from tests.up.standins import CHATTY, CRASHING, STEADY, STUBBORN, SUPERVISING, Stage, stage
-from tocsin.up import supervision
+from tocsin.up import child, supervision
 
 
 @pytest.fixture
@@ -36,6 +37,11 @@ async def test_a_process_that_crashes_again_and_again_is_waited_for_longer(made:
         "up         ERROR crashing ended with status 3; starting it again in 0.5 s",
         "up         ERROR crashing ended with status 3; starting it again in 1 s",
     ]
+
+
+def test_a_process_starts_also_where_the_user_cannot_enter_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert json.loads(child._order(child.Module("steady", "steady"), 0))["cwd"] == "/"
 
 
 async def test_a_stop_is_a_request(made: Stage) -> None:

@@ -87,8 +87,8 @@ def _order(module: Module, lock_fd: int) -> str:
         {
             # -P: a folder that the user stands in must not hide a module.
             "command": [sys.executable, "-P", "-m", module.module, *module.arguments],
-            # Settings may name files relative to it.
-            "cwd": str(Path.cwd()),
+            # Settings may name files relative to it; a user who cannot enter it names none.
+            "cwd": str(Path.cwd()) if os.access(".", os.X_OK) else "/",
             "identity": {},
             "lock_fd": lock_fd,
             "log": None,
