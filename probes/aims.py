@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ _REFERENCE: Final = '{"secret": "'
 class Aim:
     """A target, how long a probe of it may take, and what keeps its secrets, if it holds any, out of the record."""
 
-    target: Target
+    target: Target = field(repr=False)
     timeout: timedelta
     redaction: Redaction | None = None
 

@@ -12,7 +12,7 @@ from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
 from probes.recorder import HeldBatch, Recorder
-from probes.runner import probe
+from probes.runner import MAX_MESSAGE, probe
 from probes.service import lent, survive
 from probes.stalls import StallWatch
 from probes.storing import UNSTORABLE, without_content
@@ -195,7 +195,8 @@ class BatchRunner:
         try:
             aim = sealed.revealed()
         except ProbeFailure as failure:
-            return Observation(Outcome.UNKNOWN, self._clock.now(), timedelta(0), failure.reason, failure.message)
+            message = failure.message[:MAX_MESSAGE]
+            return Observation(failure.outcome, self._clock.now(), timedelta(0), failure.reason, message)
         began_at = self._clock.now()
         observation = await self._probe_once(aim)
         if observation.outcome is Outcome.FAILURE and self._stalls.since(began_at):

@@ -17,7 +17,7 @@ from tocsin.domain.targets.model import Target
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-_MAX_MESSAGE: Final = 500
+MAX_MESSAGE: Final = 500
 _WAITING_FOR: Final = {
     None: "before it began",
     Phase.RESOLVE: "while resolving the name",
@@ -76,7 +76,7 @@ async def _run(target: Target, engine: Engine, trace: Trace) -> ProbeFailure | N
 def _message(failure: ProbeFailure, redaction: Redaction | None) -> str:
     # Before it is cut, for half a secret would not be found.
     message = failure.message if redaction is None else redaction.applied_to(failure.message)
-    return message[:_MAX_MESSAGE]
+    return message[:MAX_MESSAGE]
 
 
 def _log_internal_error(target: Target, exc: Exception) -> None:

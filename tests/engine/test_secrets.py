@@ -79,8 +79,8 @@ async def worker(platform: Platform, echo: Echo, tmp_path: Path) -> AsyncIterato
         yield worker
 
 
-async def make_check(echo: Echo, path: str, secret: str | None = SECRET) -> int:
-    headers = [{"name": "X-Key", "value": {"secret": REFERENCE}}]
+async def make_check(echo: Echo, path: str, secret: str | None = SECRET, reference: str = REFERENCE) -> int:
+    headers = [{"name": "X-Key", "value": {"secret": reference}}]
     target = {"url": f"http://127.0.0.1:{echo.port}{path}", "headers": headers}
     check_id = await checks.create_check(
         ORGANIZATION,
@@ -116,7 +116,7 @@ async def test_what_a_target_echoes_is_nowhere(platform: Platform, echo: Echo) -
     await eventually(lambda: platform.ask(opened, len(paths)), 20)
     for check_id in ids:
         run_id, patience = await runs.request_run(ORGANIZATION, check_id)
-        await runs.wait_for_run(ORGANIZATION, run_id, patience)
+        await runs.wait_for_run(ORGANIZATION, run_id, patience + runs.GRACE)
     await platform.stop()
     assert {path: set(echo.seen[path]) for path in paths} == {path: {SECRET} for path in paths}
     message = await platform.ask("SELECT message FROM results WHERE check_id = $1 LIMIT 1", ids[1])
@@ -153,3 +153,13 @@ async def test_without_its_secret_a_target_is_not_probed_and_not_blamed(platform
     success = OUTCOME_CODES[Outcome.SUCCESS]
     await eventually(lambda: platform.ask("SELECT true FROM results WHERE outcome = $1 LIMIT 1", success), 10)
     assert await platform.ask("SELECT count(*) FROM incidents") == 0
+
+
+@pytest.mark.usefixtures("worker")
+async def test_the_longest_reference_is_told_within_the_limit(platform: Platform, echo: Echo) -> None:
+    check_id = await make_check(echo, "/", secret=None, reference=f"{'n' * 253}/{'k' * 253}")
+    await eventually(lambda: platform.ask("SELECT true FROM results LIMIT 1"), 10)
+    run_id, patience = await runs.request_run(ORGANIZATION, check_id)
+    run = await runs.wait_for_run(ORGANIZATION, run_id, patience + runs.GRACE)
+    assert (run["outcome"], run["reason"]) == UNAVAILABLE
+    assert len(run["message"]) == 500
