@@ -24,6 +24,8 @@ from tocsin.domain.targets.kubernetes import (
 
 _PODS_A_PAGE: Final = 100
 _MOST_PODS: Final = 1000
+_USUAL_GRANT: Final = "kubernetesChecks.enabled and kubernetesChecks.namespaces"
+_EXTRA_GRANT: Final = "kubernetesChecks.extraResources and kubernetesChecks.namespaces"
 _GROUPS: Final[Mapping[WorkloadKind, str]] = {
     WorkloadKind.DEPLOYMENT: "apps",
     WorkloadKind.STATEFUL_SET: "apps",
@@ -57,7 +59,7 @@ class _Asking:
         self._trace = trace
 
     async def get(self, group: str, version: str, rest: str, grant: str, **parameters: str) -> Json:
-        """An object or a list. `rest` is the plural and the name; `grant` the chart's value that lets us read it."""
+        """An object or a list. `rest` is the plural and the name; `grant` the chart's values that let us read it."""
         root = f"/apis/{group}/{version}" if group else f"/api/{version}"
         path = f"{root}/namespaces/{self.namespace}/{rest}"
         answer = await self._engine.api_server.get(path, parameters, self._trace)
@@ -68,7 +70,7 @@ class _Asking:
 
 async def _probe_workload(workload: KubernetesWorkload, asking: _Asking) -> None:
     rest = f"{workload.kind.lower()}s/{workload.name}"
-    found = await asking.get(_GROUPS[workload.kind], "v1", rest, "kubernetesChecks.enabled")
+    found = await asking.get(_GROUPS[workload.kind], "v1", rest, _USUAL_GRANT)
     _conclude(_judge(found, workload, asking), f"{workload.kind} {workload.name} ")
 
 
@@ -91,7 +93,7 @@ async def _probe_pods(pods: KubernetesPods, asking: _Asking) -> None:
     page = {"labelSelector": pods.selector, "limit": str(_PODS_A_PAGE)}
     found: list[Json] = []
     while True:
-        answer = await asking.get("", "v1", "pods", "kubernetesChecks.enabled", **page)
+        answer = await asking.get("", "v1", "pods", _USUAL_GRANT, **page)
         found += answer["items"]
         if not (following := answer["metadata"].get("continue")):
             break
@@ -105,7 +107,7 @@ async def _probe_pods(pods: KubernetesPods, asking: _Asking) -> None:
 
 async def _probe_resource(resource: KubernetesResource, asking: _Asking) -> None:
     rest = f"{resource.resource}/{resource.name}"
-    found = await asking.get(resource.group, resource.version, rest, "kubernetesChecks.extraResources")
+    found = await asking.get(resource.group, resource.version, rest, _EXTRA_GRANT)
     subject = f"{found.get('kind', resource.resource)} {resource.name} "
     _conclude(judge_condition(found, resource.condition, resource.status), subject)
 
@@ -119,9 +121,7 @@ def _refusal(answer: Answer, what: str, grant: str) -> ProbeFailure:
     """Tell an object that is missing from an API server that does not tell."""
     match answer.status_code:
         case 403:
-            return TargetBlockedError(
-                f"this worker has no right to read {what}; grant it with the chart's value {grant}"
-            )
+            return TargetBlockedError(f"this worker has no right to read {what}; grant it with the chart's {grant}")
         case 404:
             return ProbeFailure(Reason.STATUS, _missing(answer, what))
         case 401:

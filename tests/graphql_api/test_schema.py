@@ -136,11 +136,20 @@ def test_a_kind_of_target_has_an_input_and_an_output_of_the_same_fields() -> Non
     assert isinstance(union, GraphQLUnionType)
     assert isinstance(one_of, GraphQLInputObjectType)
     inputs = {get_named_type(field.type) for field in one_of.fields.values()}
-    assert {kind.name for kind in inputs} == {f"{kind.name}Input" for kind in union.types}
-    for kind in union.types:
-        given = GRAPHQL.get_type(f"{kind.name}Input")
+    outputs = {f"{kind.name}Input": kind for kind in union.types if kind.name != "KubernetesTarget"}
+    assert {kind.name for kind in inputs} == outputs.keys()
+    for name, kind in outputs.items():
+        given = GRAPHQL.get_type(name)
         assert isinstance(given, GraphQLInputObjectType)
         assert given.fields.keys() == kind.fields.keys()
+
+
+def test_what_a_health_check_alone_may_probe_is_shown_and_cannot_be_given() -> None:
+    union, one_of = GRAPHQL.get_type("Target"), GRAPHQL.get_type("TargetInput")
+    assert isinstance(union, GraphQLUnionType)
+    assert isinstance(one_of, GraphQLInputObjectType)
+    assert "KubernetesTarget" in {kind.name for kind in union.types}
+    assert "kubernetes" not in one_of.fields
 
 
 def test_exactly_one_kind_of_target_is_given() -> None:

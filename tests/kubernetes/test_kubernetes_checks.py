@@ -35,7 +35,10 @@ POD_SPEC = {"containers": [{"name": "app", "image": "registry.example/app:1"}], 
 TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": {**POD_SPEC, "restartPolicy": "Always"}}
 SELECTED = {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE}
 WEB = {"workload": {"kind": "Deployment", "name": "web"}}
-NO_RIGHT = "this worker has no right to read {} in namespace {}; grant it with the chart's value kubernetesChecks.{}"
+NO_RIGHT = (
+    "this worker has no right to read {} in namespace {};"
+    " grant it with the chart's kubernetesChecks.{} and kubernetesChecks.namespaces"
+)
 
 Told = tuple[Outcome, Reason | None, str | None]
 Make = Callable[..., None]
