@@ -38,6 +38,14 @@ def test_a_copy_of_the_folder_leaves_the_running_original_alone(closed: Path) ->
         assert original.valkey.answers()
 
 
+def test_data_whose_folder_this_user_cannot_look_into_is_not_called_abandoned(closed: Path) -> None:
+    os.seteuid(65534)
+    try:
+        assert not [data for data in abandoned_data() if data.data_dir == closed]
+    finally:
+        os.seteuid(0)
+
+
 def test_data_is_abandoned_when_its_folder_is_gone(closed: Path) -> None:
     def homes() -> set[Path]:
         return {data.home for data in abandoned_data() if data.data_dir == closed}

@@ -26,5 +26,13 @@ def abandoned_data() -> Iterator[AbandonedData]:
         for home in sorted(store.glob(f"{HOME_PREFIX}*")):
             with suppress(OSError):
                 data_dir = Path((home / OWNER_NAME).read_text().removesuffix("\n"))
-                if (data_dir / LINK_NAME).resolve() != home.resolve():
+                if not _leads_to(home, data_dir):
                     yield AbandonedData(home, data_dir)
+
+
+def _leads_to(home: Path, data_dir: Path) -> bool:
+    """Raises PermissionError where this user cannot know."""
+    try:
+        return (data_dir / LINK_NAME).resolve(strict=True) == home.resolve()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
