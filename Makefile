@@ -7,10 +7,10 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench schema crd envtest clean
+.PHONY: help setup up test check bench schema crd chart-readme envtest clean
 
 help: ## Say what there is.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS="..." goes on to the command, as in: make up ARGS="--port 8001 --no-demo"'
 
@@ -46,6 +46,9 @@ schema: setup ## Write the GraphQL schema to graphql_api/schema.graphql.
 
 crd: setup ## Write the CustomResourceDefinition to charts/tocsin/files/crds.
 	$(BIN)/python -m healthcheck_operator.crd > charts/tocsin/files/crds/healthchecks.yaml
+
+chart-readme: setup ## Write the table of values into the chart's README.
+	$(BIN)/python -m docs.make_chart_readme
 
 bench: setup ## Measure, beside other programs that do the same.
 	$(BIN)/python -m benchmarks $(ARGS)
