@@ -83,12 +83,13 @@ class Child:
 
 
 def _order(module: Module, lock_fd: int) -> str:
+    here = Path.cwd()
     return json.dumps(
         {
             # -P: a folder that the user stands in must not hide a module.
             "command": [sys.executable, "-P", "-m", module.module, *module.arguments],
             # Settings may name files relative to it; a user who cannot enter it names none.
-            "cwd": str(Path.cwd()) if os.access(".", os.X_OK) else "/",
+            "cwd": str(here) if os.access(here, os.X_OK) else "/",
             "identity": {},
             "lock_fd": lock_fd,
             "log": None,
