@@ -49,6 +49,15 @@ class Label:
     value: str = strawberry.field(description="Value; may be empty.")
 
 
+@strawberry.type(description="A HealthCheck of a Kubernetes cluster.")
+class KubernetesObject:
+    """A row of `kubernetes_objects`."""
+
+    cluster: str = strawberry.field(description="Name of the cluster, as its operator was given it.")
+    namespace: str = strawberry.field(description="Namespace of the object.")
+    name: str = strawberry.field(description="Name of the object.")
+
+
 @strawberry.type(description="Something that is probed on a schedule.")
 class Check(Node):
     """A row of `checks`, with its state, its site and its open incident."""
@@ -112,6 +121,13 @@ class Check(Node):
     @described("The site that it belongs to.")
     def site(self) -> Site:
         return Site.from_row(self.row, "site_")
+
+    @described("The object that owns it, and where alone it can be changed; null when it is changed here.")
+    def managed_by(self) -> KubernetesObject | None:
+        row = self.row
+        if row["owner_name"] is None:
+            return None
+        return KubernetesObject(cluster=row["owner_cluster"], namespace=row["owner_namespace"], name=row["owner_name"])
 
     @described("The incident that is not resolved yet.")
     def open_incident(self) -> Incident | None:

@@ -58,16 +58,16 @@ def build_status(
     healthcheck: HealthCheck, attempt: Attempt, observed: Observed | None, now: datetime
 ) -> dict[str, Any]:
     """The whole status, as it is to stand in the object."""
-    conditions = (_ready(attempt), *attempt.conditions, _healthy(observed))
+    ready = _ready(attempt)
+    conditions = (ready, *attempt.conditions, _healthy(observed))
     status: dict[str, Any] = {
         "observedGeneration": healthcheck.generation,
         **(attempt.shown or {}),
         **({} if observed is None else _observed(observed)),
         "conditions": written(conditions, healthcheck.status.get("conditions") or (), healthcheck.generation, now),
     }
-    problem = next((each.message for each in conditions[:-1] if _is_problem(each)), None)
-    if problem:
-        status["message"] = problem[:_LONGEST_MESSAGE]
+    if ready.status is Truth.FALSE:
+        status["message"] = ready.message[:_LONGEST_MESSAGE]
     return status
 
 
@@ -85,7 +85,8 @@ def _is_problem(condition: Condition) -> bool:
 
 def _ready(attempt: Attempt) -> Condition:
     """Whether the spec is accepted, stored and scheduled. That the target is down does not matter here."""
-    if problem := next((each for each in attempt.conditions if _is_problem(each)), None):
+    synced, *causes = attempt.conditions
+    if problem := next((each for each in (*causes, synced) if _is_problem(each)), None):
         return Condition("Ready", Truth.FALSE, problem.reason, problem.message)
     return Condition("Ready", Truth.TRUE, "Scheduled", "the check is stored, and probed as its schedule says")
 

@@ -187,11 +187,11 @@ def _judge_values(kind: str, target: Mapping[str, Any], values: Mapping[Path, st
         for error in exc.errors(include_url=False, include_input=False, include_context=False):
             if any(error["loc"][: len(path)] == path for path in values):
                 message = error["msg"].removeprefix("Value error, ")
-                raise UnresolvedError("InvalidValue", f"the value of {_where(error['loc'])} {message}") from None
+                raise UnresolvedError("InvalidValue", f"the value of {_where(kind, error['loc'])} {message}") from None
 
 
-def _where(path: Path) -> str:
-    return spec_path(FieldProblem(("target", *path), ""))
+def _where(kind: str, path: Path) -> str:
+    return spec_path(FieldProblem(("target", kind, *path), ""))
 
 
 def _is_false(type_: str, reason: str, message: str) -> Condition:

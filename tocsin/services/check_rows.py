@@ -1,4 +1,4 @@
-"""Read checks: each with its state, its site and its open incident, in one statement."""
+"""Read checks: each with its state, its site, its open incident and its owner, in one statement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,11 +32,13 @@ SELECT c.id, c.name, c.description, c.kind, c.target, c.interval_seconds, c.cron
        i.id AS incident_id, i.check_id AS incident_check_id, i.opened_at AS incident_opened_at,
        i.detected_at AS incident_detected_at, i.acknowledged_at AS incident_acknowledged_at,
        i.resolved_at AS incident_resolved_at, i.resolution AS incident_resolution, i.cause AS incident_cause,
-       i.message AS incident_message
+       i.message AS incident_message,
+       o.cluster AS owner_cluster, o.namespace AS owner_namespace, o.name AS owner_name
 FROM checks c
 JOIN check_states s ON s.check_id = c.id AND s.location_id = 1
 JOIN sites t ON t.id = c.site_id
 LEFT JOIN incidents i ON i.check_id = c.id AND i.resolved_at IS NULL
+LEFT JOIN kubernetes_objects o ON o.check_id = c.id AND o.retained_at IS NULL
 """
 
 

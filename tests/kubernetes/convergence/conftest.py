@@ -7,7 +7,7 @@ import pytest
 from tests.engine.conftest import killable_servers, platform
 from tests.engine.harness import Platform
 from tests.kubernetes.conftest import MakeAccount
-from tests.kubernetes.convergence.operators import RULES, SECRET_RULES, Cluster
+from tests.kubernetes.convergence.operators import KEYS, RULES, SECRET_RULES, Cluster
 from tests.kubernetes.convergence.targets import Target, served_target
 from tests.kubernetes.programs import Client
 
@@ -30,5 +30,5 @@ def target() -> Iterator[Target]:
 def engine(platform: Platform) -> Platform:
     """A scheduler and a worker."""
     platform.scheduler()
-    platform.worker()
+    platform.worker(TOCSIN_ENCRYPTION_KEYS=KEYS)
     return platform
