@@ -30,19 +30,19 @@ CreateCheckResult: TypeAlias = Annotated[
     strawberry.union("CreateCheckResult", description="The check, or why there is none."),
 ]
 UpdateCheckResult: TypeAlias = Annotated[
-    Check | InvalidInput | NotFound | Forbidden | RateLimited,
+    Check | InvalidInput | NotFound | Conflict | Forbidden | RateLimited,
     strawberry.union("UpdateCheckResult", description="The changed check, or why it is not changed."),
 ]
 DeleteCheckResult: TypeAlias = Annotated[
-    Check | NotFound | Forbidden | RateLimited,
+    Check | NotFound | Conflict | Forbidden | RateLimited,
     strawberry.union("DeleteCheckResult", description="The check as it was, or why it is not deleted."),
 ]
 PauseCheckResult: TypeAlias = Annotated[
-    Check | NotFound | Forbidden | RateLimited,
+    Check | NotFound | Conflict | Forbidden | RateLimited,
     strawberry.union("PauseCheckResult", description="The paused check, or why it is not paused."),
 ]
 ResumeCheckResult: TypeAlias = Annotated[
-    Check | NotFound | Forbidden | RateLimited,
+    Check | NotFound | Conflict | Forbidden | RateLimited,
     strawberry.union("ResumeCheckResult", description="The check that goes on, or why it does not."),
 ]
 RunCheckResult: TypeAlias = Annotated[
