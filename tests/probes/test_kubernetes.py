@@ -1,7 +1,9 @@
 """What becomes of an API server that does not tell: nothing of it is the target's fault."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,6 @@ import pytest
 from probes.engine import Engine
 from probes.kubernetes.api_server import MAX_ANSWER_BYTES, ApiServer
 from probes.runner import probe
-from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Serve, read_request
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets.kubernetes import KubernetesTarget
@@ -47,7 +48,7 @@ async def probe_at(engine: Engine) -> AsyncIterator[ProbeAt]:
     async def run(port: int, timeout_seconds: float = 5, **fields: Any) -> Observation:
         server = ApiServer(lambda: httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False))
         servers.append(server)
-        asking = Engine(engine.policy, lambda: STARTED_AT, tls_context=engine.tls_context, api_server=server)
+        asking = replace(engine, api_server=server)
         target = KubernetesTarget.model_validate({"namespace": "shop", **(fields or WEB)})
         return await probe(target, timedelta(seconds=timeout_seconds), asking)
 
@@ -161,11 +162,30 @@ async def test_probes_share_a_connection(serve: Serve, probe_at: ProbeAt, engine
 
     port = await serve(talk)
     server = ApiServer(lambda: httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False))
-    asking = Engine(engine.policy, lambda: STARTED_AT, tls_context=engine.tls_context, api_server=server)
+    asking = replace(engine, api_server=server)
     target = KubernetesTarget.model_validate({"namespace": "shop", **PODS})
     outcomes = [(await probe(target, timedelta(seconds=5), asking)).outcome for _ in range(3)]
     await server.close()
     assert (outcomes, connections) == ([Outcome.SUCCESS] * 3, 1)
+
+
+async def test_a_probe_that_cannot_wait_for_the_client_takes_it_from_no_other(
+    serve_answers: Any, engine: Engine
+) -> None:
+    port, _ = await serve_answers(page(1))
+    may_open = threading.Event()
+
+    def open_slowly() -> httpx.AsyncClient:
+        may_open.wait()
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+
+    asking = replace(engine, api_server=ApiServer(open_slowly))
+    target = KubernetesTarget.model_validate({"namespace": "shop", **PODS})
+    hurried = await probe(target, timedelta(milliseconds=20), asking)
+    may_open.set()
+    patient = await probe(target, timedelta(seconds=5), asking)
+    await asking.api_server.close()
+    assert (hurried.reason, patient.outcome) == (Reason.TIMEOUT, Outcome.SUCCESS)
 
 
 async def test_a_worker_outside_of_a_cluster_says_what_grants_access(

@@ -78,6 +78,7 @@ AFTER_ELEVEN, AFTER_TEN = "2026-03-10T11:01:30Z", "2026-03-10T10:01:30Z"
 LAST_RUNS: list[tuple[dict[str, Any], Told | None]] = [
     (cron_job(), None),
     (cron_job(NOON, AFTER_NOON), None),
+    (cron_job(NOON, NOON), None),
     (cron_job(NOON, AFTER_ELEVEN, active=1), None),
     (cron_job(NOON, AFTER_ELEVEN, active=1, schedule="@hourly"), None),
     (cron_job(NOON, active=1, made="2026-03-10T11:20:00Z"), None),
@@ -132,6 +133,7 @@ WITHIN_A_DAY: list[tuple[dict[str, Any], Told | None]] = [
     (cron_job(NOON, AFTER_NOON), None),
     (cron_job(NOON, AFTER_ELEVEN, active=1), None),
     (cron_job(made="2026-03-10T11:00:00Z"), None),
+    (cron_job("2026-03-09T12:00:00Z", "2026-03-09T12:30:00Z"), None),
     (
         cron_job(NOON, "2026-03-09T12:29:59Z", active=1),
         ("FAILURE", "succeeded last at 2026-03-09 12:29:59 UTC, more than 24 h ago"),

@@ -127,6 +127,7 @@ def partitioned(partition: int) -> dict[str, Any]:
 
 STATEFUL_SETS: list[tuple[dict[str, Any], Told | None]] = [
     (stateful_set(), None),
+    (stateful_set(updatedReplicas=0), None),
     (stateful_set(0), ("DEGRADED", "is scaled to zero")),
     (
         stateful_set(observedGeneration=1),
