@@ -14,6 +14,8 @@ from probes.trace import Phase, Trace
 from tocsin.domain.observations import Outcome, Reason
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+# Compressing costs both sides more than the bytes do within a cluster.
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 # A cluster has one API server for everybody.
 _MOST_AT_A_TIME: Final = 32
 
@@ -69,7 +71,7 @@ class ApiServer:
 
 
 async def _ask(client: httpx.AsyncClient, path: str, parameters: Mapping[str, str], trace: Trace) -> Answer:
-    async with client.stream("GET", path, params=parameters, headers={"Accept": "application/json"}) as response:
+    async with client.stream("GET", path, params=parameters, headers=_HEADERS) as response:
         trace.status_code = response.status_code
         trace.enter(Phase.TRANSFER)
         content = bytearray()

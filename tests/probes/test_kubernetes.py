@@ -139,15 +139,15 @@ async def test_pods_are_asked_for_page_by_page(serve_answers: Any, probe_at: Pro
     port, asked = await serve_answers(page(2, "next"), page(1))
     observation = await probe_at(port, pods={"selector": "app=web,tier in (a)", "min_ready": 3})
     assert observation.outcome is Outcome.SUCCESS
-    first = "/api/v1/namespaces/shop/pods?labelSelector=app%3Dweb%2Ctier+in+%28a%29&limit=100"
+    first = "/api/v1/namespaces/shop/pods?labelSelector=app%3Dweb%2Ctier+in+%28a%29&limit=50"
     assert asked == [first, f"{first}&continue=next"]
 
 
 async def test_a_selector_of_too_many_pods_decides_nothing(serve_answers: Any, probe_at: ProbeAt) -> None:
-    port, asked = await serve_answers(*[page(100, "next")] * 11)
+    port, asked = await serve_answers(*[page(50, "next")] * 21)
     message = "more than 1000 Pods match app=web; select fewer"
     assert told(await probe_at(port, **PODS)) == (Outcome.UNKNOWN, Reason.BODY_LIMIT, message)
-    assert len(asked) == 10
+    assert len(asked) == 20
 
 
 async def test_probes_share_a_connection(serve: Serve, probe_at: ProbeAt, engine: Engine) -> None:
