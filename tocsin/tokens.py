@@ -43,13 +43,16 @@ def _named(name: str) -> str:
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="What the token is for.", callback=_named)],
+    organization: Annotated[
+        str, typer.Option(help="Whose it is; an organization that is not there yet is made.", callback=_named)
+    ] = "default",
     read_only: Annotated[bool, typer.Option("--read-only", help="Let it read, and change nothing.")] = False,
     expires_in_days: Annotated[int | None, typer.Option(min=1, max=3650, help="For how long it is valid.")] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Make a token of the organization `default`, and print it this once."""
+    """Make a token, and print it this once."""
     lifetime = None if expires_in_days is None else timedelta(days=expires_in_days)
-    token = with_database(data_dir, lambda connection: _create(connection, name, read_only, lifetime))
+    token = with_database(data_dir, lambda connection: _create(connection, organization, name, read_only, lifetime))
     typer.echo("It is stored hashed, so this is the only time that it is shown:", err=True)
     typer.echo(token)
 
@@ -89,11 +92,13 @@ async def _connected(database_url: str, work: "Callable[[Connection], Awaitable[
         await connection.close()
 
 
-async def _create(connection: "Connection", name: str, read_only: bool, lifetime: timedelta | None) -> str:
+async def _create(
+    connection: "Connection", organization: str, name: str, read_only: bool, lifetime: timedelta | None
+) -> str:
     from tocsin.models import TokenPermission  # noqa: PLC0415 - other commands start faster without it
     from tocsin.services import accounts  # noqa: PLC0415
 
-    organization_id = await accounts.ensure_organization(connection, accounts.DEFAULT_ORGANIZATION)
+    organization_id = await accounts.ensure_organization(connection, organization)
     permission = TokenPermission.READ_ONLY if read_only else TokenPermission.FULL
     expires_at = None if lifetime is None else datetime.now(UTC) + lifetime
     return await accounts.create_token(connection, organization_id, name, permission, expires_at)

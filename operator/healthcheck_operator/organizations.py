@@ -35,6 +35,6 @@ class Organizations:
         if name not in self._ids:
             raise UnresolvedError(
                 "OrganizationNotFound",
-                f"there is no organization {name}; make it with `tocsin token create --organization {name}`",
+                f"there is no organization {name}; make it with `tocsin token create --name ... --organization {name}`",
             )
         return self._ids[name]

@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 
 from healthcheck_operator.durations import parse_duration
+from healthcheck_operator.names import property_name, secret_sibling
 from tocsin.domain.definitions import DefinitionFields
 from tocsin.domain.errors import FieldProblem, InvalidInputError
 from tocsin.domain.targets import KINDS
@@ -67,7 +68,7 @@ def read_spec(spec: Mapping[str, Any], namespace: str, name: str) -> Wish:
 
 
 def _read_kind(spec: Mapping[str, Any], problems: list[FieldProblem]) -> str:
-    given = [kind for kind in KINDS if spec.get(camel_case(kind)) is not None]
+    given = [kind for kind in KINDS if spec.get(property_name(kind)) is not None]
     if len(given) != 1:
         problems.append(FieldProblem((), f"must have exactly one of {', '.join(KINDS)}"))
         return ""
@@ -112,8 +113,8 @@ def target_fields(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str,
     """The fields as the model names them, with `{"secret": "<name>/<key>"}` where a Secret is referred to."""
     fields: dict[str, Any] = {}
     for name, info in model.model_fields.items():
-        camel = camel_case(name)
-        if may_be_secret(info) and (source := given.get(f"{camel}From")):
+        camel = property_name(name)
+        if may_be_secret(info) and (source := given.get(secret_sibling(name))):
             fields[name] = {"secret": "{name}/{key}".format(**source["secretKeyRef"])}
         elif camel in given:
             fields[name] = _plain(info.annotation, given[camel])
@@ -133,12 +134,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - type
     return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)
 
 
-def camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
 def spec_path(problem: FieldProblem) -> str:
     """Where in the object the problem is, as Kubernetes writes it: `spec.http.headers[0].name`."""
     path = problem.path[1:] if problem.path[:1] == ("target",) else _PATHS.get(problem.path, problem.path)
-    return "spec" + "".join(f"[{step}]" if isinstance(step, int) else f".{camel_case(step)}" for step in path)
+    return "spec" + "".join(f"[{step}]" if isinstance(step, int) else f".{property_name(step)}" for step in path)

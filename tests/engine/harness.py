@@ -27,7 +27,7 @@ _ORGANIZATION = """
 INSERT INTO organizations (id, name) VALUES (1, 'one');
 INSERT INTO event_counters (organization_id) VALUES (1);
 INSERT INTO sites (id, organization_id, name) VALUES (1, 1, 'site');
-SELECT setval(pg_get_serial_sequence('sites', 'id'), 1);
+SELECT setval(pg_get_serial_sequence('sites', 'id'), 1), setval(pg_get_serial_sequence('organizations', 'id'), 1);
 """
 _CHECKS = """
 INSERT INTO checks (organization_id, site_id, name, kind, target, interval_seconds, timeout_ms, failure_threshold,
