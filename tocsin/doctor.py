@@ -105,8 +105,8 @@ def _judge_disk(data_dir: Path) -> Finding:
 def _judge_abandoned(data: AbandonedData) -> Finding:
     return Finding(
         State.DEGRADED,
-        f"{data.home} ({data.size_bytes // 1024**2} MiB) is the data of {data.data_dir}, which is gone; "
-        f"unless that is merely moved or not mounted, remove it: rm -r {data.home}",
+        f"{data.home} ({data.size_bytes // 1024**2} MiB) was the data of {data.data_dir}, which leads there no more; "
+        f"unless that was merely moved or is not mounted, remove it: rm -r {data.home}",
     )
 
 

@@ -101,7 +101,7 @@ def test_data_whose_folder_is_gone_is_named_with_what_removes_it(installed: Run,
     done = installed("doctor")
     assert done.exit_code == 0
     assert finding(done.stdout, "old data").startswith(
-        f"warning  old data    {home} (3 MiB) is the data of {tmp_path}/gone,"
+        f"warning  old data    {home} (3 MiB) was the data of {tmp_path}/gone,"
     )
     assert f"remove it: rm -r {home}" in done.stdout
     assert home.exists()

@@ -44,6 +44,22 @@ async def test_redis_killed_and_frozen_delays_nothing(platform: Platform, target
     assert all(process.is_running for process in processes)
 
 
+@pytest.mark.soak
+async def test_a_minute_without_redis_delays_nothing(platform: Platform, target: tuple[int, type[Target]]) -> None:
+    port, _ = target
+    await platform.make_checks(2000, 10, port)
+    platform.scheduler(), platform.worker(), platform.worker()
+    since = await platform.until_probing()
+    await platform.kill_valkey()
+    await asyncio.sleep(60)
+    await platform.start_valkey()
+    await asyncio.sleep(5)
+    total = await platform.settled(since)
+    assert (total.silent, total.unfolded, total.missed) == ([], [], {})
+    assert total.probed > 6 * 2000
+    assert total.percentile(0.99) < 1
+
+
 Harm = Callable[[Platform], Awaitable[None]]
 
 
