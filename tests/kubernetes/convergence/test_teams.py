@@ -84,7 +84,7 @@ async def test_a_namespace_that_belongs_to_nobody_is_told_so(
     operate(cluster, watched, other, first="one")
     other.apply("web", http=HTTP)
     found = other.wait_reason("web", "Ready", "NamespaceNotMapped")
-    assert "operator.organizations" in found["message"]
+    assert "operator.namespaceOrganizations" in found["message"]
 
 
 async def test_an_organization_that_is_not_there_is_told(cluster: Servers, watched: Cluster, other: Cluster) -> None:
