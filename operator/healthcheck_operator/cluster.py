@@ -11,14 +11,21 @@ PAGE_SIZE: Final = 500
 FIELD_MANAGER: Final = "tocsin-operator"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LONGEST_MESSAGE: Final = 500
+_LONGEST_RETRY_AFTER_SECONDS: Final = 30
 
 
 class ClusterError(Exception):
     """The API server did not do what was asked; the message is its own, bounded."""
 
-    def __init__(self, status_code: int, message: str) -> None:
+    def __init__(self, status_code: int, message: str, retry_after_seconds: float = 0) -> None:
         super().__init__(message[:_LONGEST_MESSAGE])
         self.status_code = status_code
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may do later: the API server is overloaded or broken."""
+        return self.status_code == httpx.codes.TOO_MANY_REQUESTS or self.status_code >= 500
 
 
 class MissingObjectError(ClusterError):
@@ -59,9 +66,9 @@ class Cluster:
     async def replace(self, path: str, content: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
         return await self._call("PUT", path, content)
 
-    async def apply(self, path: str, content: Mapping[str, Any]) -> None:
-        """Apply what this operator says of an object, and leave what others say of it."""
-        await self._call(
+    async def apply(self, path: str, content: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        """Apply what this operator says of an object, and leave what others say of it; returns the object."""
+        return await self._call(
             "PATCH",
             path,
             content,
@@ -97,9 +104,13 @@ class Cluster:
         response = await self.client.request(
             method, path, content=body, params=parameters, headers={**kind, **(headers or {})}
         )
-        if response.is_success:
+        if not response.is_success:
+            error = _ERRORS.get(response.status_code, ClusterError)
+            raise error(response.status_code, _message(response), _retry_after_seconds(response))
+        try:
             return orjson.loads(response.content)
-        raise _ERRORS.get(response.status_code, ClusterError)(response.status_code, _message(response))
+        except orjson.JSONDecodeError as exc:
+            raise ClusterError(response.status_code, "something before the API server answered, without JSON") from exc
 
 
 def _message(response: httpx.Response) -> str:
@@ -108,3 +119,8 @@ def _message(response: httpx.Response) -> str:
         return str(orjson.loads(response.content)["message"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return f"the API server answered {response.status_code}"
+
+
+def _retry_after_seconds(response: httpx.Response) -> float:
+    text = response.headers.get("Retry-After", "")
+    return float(min(int(text), _LONGEST_RETRY_AFTER_SECONDS)) if text.isdecimal() else 0.0

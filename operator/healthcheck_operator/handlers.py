@@ -1,13 +1,18 @@
 """What kopf calls, and how kopf is set up: it watches, and nothing else."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
 import kopf
 
-from healthcheck_operator.resources import GROUP, PLURAL, VERSION, read_object
+from healthcheck_operator.resources import GROUP, PLURAL, VERSION, HealthCheck, read_object
 from healthcheck_operator.tracking import Tracking
+from tocsin.kubernetes import find_cluster
+
+# What an event of the watch is, or None where the object comes from a list, and the object.
+Tell = Callable[[str | None, HealthCheck], None]
 
 # Of objects at once; with a short idle time, or the limit throttles to a fifth of it a second.
 _WORKER_LIMIT: Final = 100
@@ -16,23 +21,18 @@ _PAGE_SIZE: Final = 500
 _WATCH_SECONDS: Final = 600
 
 
-def make_registry(info: kopf.ConnectionInfo, tracking: Tracking, listed: asyncio.Event) -> kopf.OperatorRegistry:
-    """The handlers; `listed` is set when objects come from a list, which may lack what was deleted meanwhile."""
+def make_registry(tell: Tell) -> kopf.OperatorRegistry:
+    """The handlers."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     def login(**_: Any) -> kopf.ConnectionInfo:  # noqa: ANN401 - kopf's own arguments
-        return info
+        # Each time anew: the token of a pod is replaced while the pod runs.
+        return find_cluster()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-    async def tell(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002, ANN401 - as above
-        healthcheck = read_object(body)
-        if type == "DELETED":
-            tracking.see_gone(healthcheck.uid)
-        else:
-            tracking.see(healthcheck)
-        if type is None:
-            listed.set()
+    async def pass_on(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002, ANN401 - as above
+        tell(type, read_object(body))
 
     return registry
 
@@ -44,6 +44,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = _IDLE_SECONDS
     settings.watching.chunk_size = _PAGE_SIZE
     settings.watching.server_timeout = _WATCH_SECONDS
+    settings.networking.enforce_retry_after = True
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.posting.enabled = False
@@ -54,18 +55,35 @@ def make_settings() -> kopf.OperatorSettings:
 
 
 async def watch(
-    info: kopf.ConnectionInfo,
-    namespaces: Sequence[str] | None,
-    tracking: Tracking,
-    listed: asyncio.Event,
-    stop: asyncio.Event,
+    namespaces: Sequence[str] | None, tracking: Tracking, listed: asyncio.Event, stop: Future[None]
 ) -> None:
-    """Watch until told to stop. Raises what kopf cannot go on after."""
+    """Watch until told to stop. Raises what kopf cannot go on after.
+
+    kopf gets a thread and a loop of its own: it takes the signals of the main thread, and ends every task of its loop.
+    """
+    ours = asyncio.get_running_loop()
+
+    def take_in(type_: str | None, healthcheck: HealthCheck) -> None:
+        if type_ == "DELETED":
+            tracking.see_gone(healthcheck.uid)
+        else:
+            tracking.see(healthcheck, in_list=type_ is None)
+        if type_ is None:
+            # From a list, which lacks what was deleted meanwhile.
+            listed.set()
+
+    def tell(type_: str | None, healthcheck: HealthCheck) -> None:
+        ours.call_soon_threadsafe(take_in, type_, healthcheck)
+
+    await asyncio.to_thread(asyncio.run, _run_kopf(namespaces, make_registry(tell), stop))
+
+
+async def _run_kopf(namespaces: Sequence[str] | None, registry: kopf.OperatorRegistry, stop: Future[None]) -> None:
     await kopf.operator(
-        registry=make_registry(info, tracking, listed),
+        registry=registry,
         settings=make_settings(),
         clusterwide=namespaces is None,
         namespaces=namespaces or (),
         standalone=True,
-        stop_flag=stop,
+        stop_flag=asyncio.wrap_future(stop),
     )

@@ -19,6 +19,8 @@ LEASE_NAME: Final = "tocsin-operator"
 LEASE_SECONDS: Final = 15.0
 RENEW_DEADLINE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 2.0
+# A pod has half a minute to end.
+RELEASE_SECONDS: Final = 5.0
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -36,40 +38,38 @@ class Leadership:
         self.identity: Final = f"{socket.gethostname()}_{uuid.uuid4()}"
         self._seen: tuple[str, str] | None = None  # holder, renewal
         self._seen_at = 0.0
+        self._renewed_at = float("-inf")
 
     async def acquire(self) -> None:
         """Wait until this replica leads, however long the API server or another holder makes it wait."""
-        while True:
-            self._pulse.beat()
-            if await self._try():
-                break
+        while not await self._try():
+            if self._pulse.has_begun:
+                self._pulse.beat()
             await asyncio.sleep(RETRY_SECONDS)
         _logger.info("leading", identity=self.identity)
 
     async def hold(self) -> None:
         """Renew, and return once the Lease is lost, or could not be renewed in time."""
-        renewed_at = time.monotonic()
-        while time.monotonic() - renewed_at < RENEW_DEADLINE_SECONDS:
-            await asyncio.sleep(RETRY_SECONDS)
-            asked_at = time.monotonic()
+        while (left := self._renewed_at + RENEW_DEADLINE_SECONDS - time.monotonic()) > 0:
             try:
-                async with asyncio.timeout(RENEW_DEADLINE_SECONDS - (asked_at - renewed_at)):
+                async with asyncio.timeout(left):
+                    await asyncio.sleep(RETRY_SECONDS)
                     if not await self._take():
                         break
             except (ClusterError, httpx.HTTPError, TimeoutError) as exc:
                 _logger.warning("lease_not_renewed", error=type(exc).__name__)
-            else:
-                renewed_at = asked_at
         _logger.warning("leadership_lost", identity=self.identity)
 
     async def release(self) -> None:
         """Let another replica lead at once. What fails here, time does."""
+        self._renewed_at = float("-inf")
         try:
-            lease = await self._cluster.get(f"{self._collection}/{LEASE_NAME}")
-            if lease["spec"].get("holderIdentity") == self.identity:
-                lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
-                await self._cluster.replace(f"{self._collection}/{LEASE_NAME}", lease)
-        except (ClusterError, httpx.HTTPError) as exc:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                lease = await self._cluster.get(f"{self._collection}/{LEASE_NAME}")
+                if lease["spec"].get("holderIdentity") == self.identity:
+                    lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+                    await self._cluster.replace(f"{self._collection}/{LEASE_NAME}", lease)
+        except (ClusterError, httpx.HTTPError, TimeoutError) as exc:
             _logger.warning("lease_not_released", error=type(exc).__name__)
 
     async def _try(self) -> bool:
@@ -81,15 +81,20 @@ class Leadership:
 
     async def _take(self) -> bool:
         """Take or renew the Lease; False when somebody else holds it, or was faster."""
+        asked_at = time.monotonic()
         try:
             lease = await self._cluster.get(f"{self._collection}/{LEASE_NAME}")
-            if not self._is_free(lease["spec"]):
+            if not self._is_free(lease.get("spec") or {}):
+                # Whoever stands by is ready.
+                self._pulse.beat()
                 return False
             await self._cluster.replace(f"{self._collection}/{LEASE_NAME}", self._held(lease))
         except MissingObjectError:
-            return await self._create()
+            if not await self._create():
+                return False
         except ConflictingObjectError:
             return False
+        self._renewed_at = asked_at
         return True
 
     def _is_free(self, spec: Mapping[str, Any]) -> bool:
@@ -114,7 +119,7 @@ class Leadership:
         return True
 
     def _held(self, lease: Mapping[str, Any]) -> dict[str, Any]:
-        spec, now = lease["spec"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec, now = lease.get("spec") or {}, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         held = {**spec, "holderIdentity": self.identity, "leaseDurationSeconds": int(LEASE_SECONDS), "renewTime": now}
         if spec.get("holderIdentity") != self.identity:
             held |= {"acquireTime": now, "leaseTransitions": (spec.get("leaseTransitions") or 0) + 1}

@@ -12,7 +12,7 @@ import structlog
 from healthcheck_operator import metrics
 from healthcheck_operator.cluster import Cluster
 from healthcheck_operator.leadership import Leadership
-from healthcheck_operator.session import Environment, Session
+from healthcheck_operator.session import Environment, MissingDefinitionError, Session
 from tocsin.database import Role, orm
 from tocsin.kubernetes import NoClusterError, find_cluster, open_client
 from tocsin.pulse import Pulse
@@ -33,18 +33,19 @@ async def serve(settings: Settings, pulse: Pulse) -> None:
     info = find_cluster()
     namespace = settings.operator.namespace or info.default_namespace or "default"
     async with orm(settings.servers.database_url, Role.OPERATOR), open_client(info) as client:
-        environment = Environment(info, Cluster(client), settings, pulse)
+        environment = Environment(Cluster(client), settings, pulse)
         leadership = Leadership(environment.cluster, namespace, pulse)
         while not stopped.is_set():
             await _serve_term(environment, leadership, stopped)
 
 
 async def _serve_term(environment: Environment, leadership: Leadership, stopped: asyncio.Event) -> None:
-    if not await _before(stopped, leadership.acquire()):
-        return
-    metrics.LEADING.set(1)
     try:
-        await Session(environment).run(leadership.hold(), _wait(stopped))
+        if await _before(stopped, leadership.acquire()):
+            metrics.LEADING.set(1)
+            await Session(environment).run(leadership.hold(), _wait(stopped))
+    except MissingDefinitionError as exc:
+        _logger.warning("definition_missing", problem=str(exc))
     except Exception:
         # Whatever it was, the next term starts from what the cluster and the database hold.
         _logger.exception("term_failed")
@@ -59,12 +60,14 @@ async def _wait(stopped: asyncio.Event) -> None:
 
 
 async def _before(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Whether the work ended before the signal came; it is cancelled otherwise."""
+    """Whether the work ended before the signal came; it is cancelled otherwise. Raises what the work does."""
     tasks = [asyncio.create_task(work), asyncio.create_task(_wait(stopped))]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
     return not stopped.is_set()
 
 

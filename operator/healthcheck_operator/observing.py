@@ -60,6 +60,11 @@ class News:
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
 
+    @property
+    def organization_ids(self) -> set[int]:
+        """Those whose news are followed."""
+        return set(self._numbers)
+
     async def changed_checks(self, organization_ids: Collection[int]) -> set[int]:
         """Ids of checks. What came before the first call is not told."""
         async with no_organization() as connection:
@@ -72,4 +77,5 @@ class News:
                 async with read_transaction(organization_id) as connection:
                     changed.update(found["check_id"] for found in await connection.fetch(_CHANGED, before, number))
             self._numbers[organization_id] = number
+        self._numbers = {each: self._numbers.get(each, 0) for each in organization_ids}
         return changed

@@ -14,7 +14,7 @@ from healthcheck_operator.observing import observe, with_uptimes
 from healthcheck_operator.reporting import reports_of, send_report
 from healthcheck_operator.resources import API_VERSION, KIND, path_of
 from healthcheck_operator.running import start_run
-from healthcheck_operator.statuses import Observed, build_status, differs, unobserved_status
+from healthcheck_operator.statuses import Observed, build_status, differs, is_synced, unobserved_status
 from healthcheck_operator.synchronizing import DATABASE_ERRORS, Synchronizer
 from healthcheck_operator.tracking import Tracked, Tracking
 
@@ -45,7 +45,11 @@ class Reconciler:
 
     async def _work(self) -> None:
         while True:
-            await self.reconcile(await self._tracking.take(CHUNK_SIZE))
+            chunk = await self._tracking.take(CHUNK_SIZE)
+            try:
+                await self.reconcile(chunk)
+            finally:
+                self._tracking.give_back(chunk)
 
     async def reconcile(self, chunk: Sequence[Tracked]) -> None:
         """Look at some objects once. What fails is looked at again later."""
@@ -55,6 +59,7 @@ class Reconciler:
         except DATABASE_ERRORS as exc:
             _logger.warning("database_unavailable", objects=len(alive), error=type(exc).__name__)
             await self._each(alive, self._write_unobserved)
+        await self._each([tracked for tracked in alive if tracked.reports], self._report)
 
     async def _each(self, chunk: Sequence[Tracked], work: Callable[[Tracked], Awaitable[bool]]) -> list[Tracked]:
         """Do something with every object, some at once; return those for which it said yes."""
@@ -76,7 +81,7 @@ class Reconciler:
         except (*CLUSTER_ERRORS, *DATABASE_ERRORS) as exc:
             metrics.FAILURES.labels(type(exc).__name__).inc()
             _logger.warning("reconcile_failed", object=str(tracked.healthcheck), **_told(exc))
-            self._tracking.retry(tracked)
+            self._tracking.retry(tracked, getattr(exc, "retry_after_seconds", 0.0))
         except Exception:
             # One object that nobody foresaw must not stop the others.
             metrics.FAILURES.labels("unforeseen").inc()
@@ -108,7 +113,7 @@ class Reconciler:
         for tracked in chunk:
             if _check_is_missing(tracked, rows):
                 self._start_anew(tracked)
-            elif tracked.refresh or differs(_status(tracked, plain, now), tracked.healthcheck.status):
+            elif tracked.is_stale or differs(_status(tracked, plain, now), tracked.healthcheck.status):
                 stale.append(tracked)
             else:
                 self._tracking.settle(tracked)
@@ -128,18 +133,16 @@ class Reconciler:
     async def _write_unobserved(self, tracked: Tracked) -> bool:
         """Say that the database is away where something is to be stored; elsewhere nothing changed."""
         attempt = tracked.attempt
-        if attempt is None or not attempt.needs_retry:
-            self._tracking.retry(tracked)
-            return False
-        status = unobserved_status(tracked.healthcheck, attempt, datetime.now(UTC))
-        if differs(status, tracked.healthcheck.status):
-            return await self._write(tracked, status)
-        self._tracking.settle(tracked)
+        if attempt is not None and attempt.needs_retry and not is_synced(tracked.healthcheck):
+            status = unobserved_status(tracked.healthcheck, attempt, datetime.now(UTC))
+            if differs(status, tracked.healthcheck.status):
+                return await self._write(tracked, status)
+        self._tracking.retry(tracked)
         return True
 
     async def _write(self, tracked: Tracked, status: dict[str, Any]) -> bool:
         healthcheck, before = tracked.healthcheck, tracked.healthcheck.status
-        await self._cluster.apply(
+        written = await self._cluster.apply(
             f"{path_of(healthcheck.namespace, healthcheck.name)}/status",
             {
                 "apiVersion": API_VERSION,
@@ -149,10 +152,21 @@ class Reconciler:
             },
         )
         metrics.STATUS_WRITES.inc()
-        self._tracking.wrote(tracked, status)
+        self._tracking.wrote(tracked, status, int(written["metadata"]["resourceVersion"]))
         self._tracking.settle(tracked)
-        for report in reports_of(status, before):
-            await send_report(self._cluster, healthcheck, report)
+        tracked.reports += reports_of(status, before)
+        return True
+
+    async def _report(self, tracked: Tracked) -> bool:
+        """Send events, each once; what the API server does not take now, it may take later."""
+        while tracked.reports:
+            try:
+                await send_report(self._cluster, tracked.healthcheck, tracked.reports[0])
+            except ClusterError as exc:
+                if exc.is_passing:
+                    raise
+                _logger.warning("event_refused", object=str(tracked.healthcheck), **_told(exc))
+            del tracked.reports[0]
         return True
 
 

@@ -1,13 +1,14 @@
 """Events of Kubernetes: what happened to an object, for `kubectl describe` and whoever collects them."""
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from healthcheck_operator.cluster import Cluster
+from healthcheck_operator.cluster import Cluster, ConflictingObjectError
 from healthcheck_operator.resources import API_VERSION, KIND, HealthCheck
 
 _LONGEST_NOTE: Final = 1000
@@ -17,12 +18,14 @@ _INSTANCE: Final = f"{socket.gethostname()}-{os.getpid()}"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One event: `reason` and `action` are CamelCase words."""
+    """One event: `reason` and `action` are CamelCase words. `name` tells it from others, also when it is sent again."""
 
     is_warning: bool
     reason: str
     action: str
     note: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 def reports_of(status: Mapping[str, Any], before: Mapping[str, Any]) -> list[Report]:
@@ -48,27 +51,32 @@ def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
 
 
 async def send_report(cluster: Cluster, healthcheck: HealthCheck, report: Report) -> None:
-    """Write one event. Raises ClusterError and httpx.TransportError."""
-    now = datetime.now(UTC)
-    await cluster.create(
-        f"/apis/events.k8s.io/v1/namespaces/{healthcheck.namespace}/events",
-        {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{healthcheck.name}-", "namespace": healthcheck.namespace},
-            "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "type": "Warning" if report.is_warning else "Normal",
-            "reason": report.reason,
-            "action": report.action,
-            "note": report.note[:_LONGEST_NOTE],
-            "reportingController": _CONTROLLER,
-            "reportingInstance": _INSTANCE[:128],
-            "regarding": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "namespace": healthcheck.namespace,
-                "name": healthcheck.name,
-                "uid": str(healthcheck.uid),
-            },
+    """Write one event, unless it is there already. Raises ClusterError and httpx.TransportError."""
+    try:
+        path = f"/apis/events.k8s.io/v1/namespaces/{healthcheck.namespace}/events"
+        await cluster.create(path, _event(healthcheck, report))
+    except ConflictingObjectError:
+        # A connection broke before the answer came.
+        pass
+
+
+def _event(healthcheck: HealthCheck, report: Report) -> dict[str, Any]:
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{healthcheck.name}.{report.name}", "namespace": healthcheck.namespace},
+        "eventTime": report.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "type": "Warning" if report.is_warning else "Normal",
+        "reason": report.reason,
+        "action": report.action,
+        "note": report.note[:_LONGEST_NOTE],
+        "reportingController": _CONTROLLER,
+        "reportingInstance": _INSTANCE[:128],
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": healthcheck.namespace,
+            "name": healthcheck.name,
+            "uid": str(healthcheck.uid),
         },
-    )
+    }

@@ -16,12 +16,16 @@ RUN_AT_ANNOTATION: Final = f"{GROUP}/run-at"
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """One object at one moment; `status` is what was written into it before."""
+    """One object at one moment; `status` is what was written into it before.
+
+    Of two moments of an object the later one has the larger `version`.
+    """
 
     namespace: str
     name: str
     uid: UUID
     generation: int
+    version: int
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     run_at: str | None
@@ -38,6 +42,7 @@ def read_object(body: Mapping[str, Any]) -> HealthCheck:
         name=metadata["name"],
         uid=UUID(metadata["uid"]),
         generation=metadata["generation"],
+        version=int(metadata["resourceVersion"]),
         spec=body.get("spec") or {},
         status=body.get("status") or {},
         run_at=(metadata.get("annotations") or {}).get(RUN_AT_ANNOTATION),

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import kopf
 import structlog
 
 from healthcheck_operator import metrics
@@ -22,6 +23,10 @@ from tocsin.pulse import Pulse
 from tocsin.settings import Settings
 
 _NEWS_SECONDS: Final = 1.0
+# Without an object nothing is listed, and without a sweep nobody is ready.
+_FIRST_SWEEP_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 5.0
+_LONGEST_SWEEP_SECONDS: Final = 60.0
 # So many sweeps in a row that find what the watch did not tell mean that it tells nothing any more.
 _SWEEPS_OF_A_STALLED_WATCH: Final = 2
 
@@ -40,7 +45,6 @@ _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Environment:
     """What all terms of a process share."""
 
-    info: kopf.ConnectionInfo
     cluster: Cluster
     settings: Settings
     pulse: Pulse
@@ -68,65 +72,74 @@ class Session:
 
     async def run(self, *ending: Coroutine[Any, Any, None]) -> None:
         """Work until one of the parts ends, those of the caller included."""
-        await self._load()
-        stop = asyncio.Event()
-        namespaces = self._environment.settings.operator.watched_namespaces
-        watching = watch(self._environment.info, namespaces, self._tracking, self._listed, stop)
-        parts = (*ending, self._reconciler.run(), self._sweep(), self._follow_news(), watching)
+        stop: Future[None] = Future()
+        parts = (*ending, self._reconciler.run(), self._sweep(), self._follow_news(), self._watch(stop))
         tasks = [asyncio.create_task(part) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            stop.set()
+            if not stop.done():
+                stop.set_result(None)
+            self._tracking.end()
             await _end(tasks)
 
-    async def _load(self) -> None:
+    async def _watch(self, stop: Future[None]) -> None:
         try:
             await self._sweeper.load()
         except DATABASE_ERRORS as exc:
             _logger.warning("database_unavailable", error=type(exc).__name__)
+        await watch(self._environment.settings.operator.watched_namespaces, self._tracking, self._listed, stop)
 
     async def _sweep(self) -> None:
         """Sweep after each list and now and then; end when the watch tells nothing any more."""
-        stalled = 0
+        stalled, pause = 0, _FIRST_SWEEP_SECONDS
         while stalled < _SWEEPS_OF_A_STALLED_WATCH:
-            try:
-                async with asyncio.timeout(SWEEP_SECONDS):
-                    await self._listed.wait()
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._listed.wait(), pause)
             self._listed.clear()
-            stalled = stalled + 1 if await self._sweep_once() else 0
-            self._environment.pulse.beat()
+            unseen = await self._sweep_once()
+            self._beat(swept=unseen is not None)
+            pause = _RETRY_SECONDS if unseen is None else SWEEP_SECONDS
+            stalled = stalled + 1 if unseen else 0
         _logger.error("watch_stalled")
 
-    async def _sweep_once(self) -> int:
+    def _beat(self, *, swept: bool) -> None:
+        """Who leads is ready when it has swept; later a sweep that fails is no reason to start the process anew."""
+        pulse = self._environment.pulse
+        if swept or pulse.has_begun:
+            pulse.beat()
+
+    async def _sweep_once(self) -> int | None:
+        """How much the watch did not tell; None when the API server or the database did not answer."""
         metrics.OBJECTS.set(len(self._tracking))
         metrics.WAITING.set(self._tracking.waiting_count)
         try:
-            await self._sweeper.load()
-            return await self._sweeper.sweep()
+            async with asyncio.timeout(_LONGEST_SWEEP_SECONDS):
+                return await self._sweeper.sweep()
         except MissingObjectError as exc:
             raise MissingDefinitionError from exc
         except (*CLUSTER_ERRORS, *DATABASE_ERRORS) as exc:
             _logger.warning("sweep_failed", error=type(exc).__name__)
-            return 0
+            return None
 
     async def _follow_news(self) -> None:
         news = News()
         while True:
             try:
                 organizations = {known.organization_id for known in self._synchronizer.known.values()}
+                is_first = bool(organizations - news.organization_ids)
                 self._tracking.see_changed(await news.changed_checks(organizations))
+                if is_first:
+                    # What happened before they were asked for the first time, the news do not tell.
+                    self._tracking.see_all()
             except DATABASE_ERRORS as exc:
                 _logger.warning("news_unread", error=type(exc).__name__)
             await asyncio.sleep(_NEWS_SECONDS)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Let the watch, which comes last, end by itself; end the others."""
-    for task in tasks[:-1]:
+    for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,6 +16,8 @@ from tocsin.domain.status import Status
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LONGEST_MESSAGE: Final = 1024
+# What this operator says of an object; others may say more.
+_OWN_CONDITIONS: Final = ("Ready", "Synced", "TargetResolved", "SecretsResolved", "Stalled", "Healthy")
 # What changes with every probe is written on the slow refresh, and along with what changed in earnest.
 _PASSING: Final = ("lastCheckTime", "lastLatency", "uptime", "locations")
 _HEALTH: Final[Mapping[Status, tuple[Truth, str, str]]] = {
@@ -77,6 +79,14 @@ def unobserved_status(healthcheck: HealthCheck, attempt: Attempt, now: datetime)
     healthy = [dict(each) for each in before if each["type"] == "Healthy"]
     conditions = written((_ready(attempt), *attempt.conditions), before, healthcheck.generation, now)
     return {**healthcheck.status, "observedGeneration": healthcheck.generation, "conditions": [*conditions, *healthy]}
+
+
+def is_synced(healthcheck: HealthCheck) -> bool:
+    """Whether the object says that the database holds this generation."""
+    conditions = healthcheck.status.get("conditions") or ()
+    return healthcheck.status.get("observedGeneration") == healthcheck.generation and any(
+        each["type"] == "Synced" and each["status"] == "True" for each in conditions
+    )
 
 
 def _is_problem(condition: Condition) -> bool:
@@ -150,7 +160,9 @@ def differs(status: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 def _lasting(status: Mapping[str, Any]) -> dict[str, Any]:
     lasting = {name: value for name, value in status.items() if name not in _PASSING}
     lasting["conditions"] = [
-        {**each, "lastTransitionTime": None} for each in sorted(status.get("conditions") or (), key=_type)
+        {**each, "lastTransitionTime": None}
+        for each in sorted(status.get("conditions") or (), key=_type)
+        if each["type"] in _OWN_CONDITIONS
     ]
     return lasting
 

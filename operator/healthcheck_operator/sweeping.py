@@ -16,6 +16,7 @@ from tocsin.services.kubernetes_objects import KnownObject, known_objects
 
 SWEEP_SECONDS: Final = 40.0
 _GRACE_SECONDS: Final = 1.0
+_LONGEST_GRACES: Final = 20
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -47,11 +48,13 @@ class Sweeper:
 
         The database is read first: whoever is in it, and in the list no more, was deleted in between or before.
         """
-        before = await self._read_known()
+        stored, tracked = await self._compare_with_database(), self._tracking.uids
         present = await self._list()
-        for known in before:
+        for known in stored:
             if known.uid not in present and not known.is_retained:
                 await self._let_go(known)
+        for uid in tracked - present.keys():
+            self._tracking.see_gone(uid)
         await self._let_the_watch_tell()
         unseen = [metadata for uid, metadata in present.items() if self._is_news(uid, metadata)]
         for metadata in unseen:
@@ -60,12 +63,22 @@ class Sweeper:
         metrics.SWEPT_AT.set_to_current_time()
         return len(unseen)
 
+    async def _compare_with_database(self) -> list[KnownObject]:
+        remembered = dict(self._synchronizer.known)
+        stored = await self._read_known()
+        for uid in self._synchronizer.correct(remembered, {known.uid: known for known in stored}):
+            if tracked := self._tracking.find(uid):
+                _logger.warning("database_forgot", object=str(tracked.healthcheck))
+                self._tracking.start_anew(tracked)
+        return stored
+
     async def _let_the_watch_tell(self) -> None:
         """Wait as long as more objects arrive: at a start there are thousands to come."""
-        count = -1
-        while count != len(self._tracking):
+        for _ in range(_LONGEST_GRACES):
             count = len(self._tracking)
             await asyncio.sleep(_GRACE_SECONDS)
+            if count == len(self._tracking):
+                return
 
     async def _read_known(self) -> list[KnownObject]:
         known = await known_objects(self._cluster_name)
@@ -91,7 +104,7 @@ class Sweeper:
 
     def _is_news(self, uid: UUID, metadata: Any) -> bool:  # noqa: ANN401 - JSON
         tracked = self._tracking.find(uid)
-        return tracked is None or tracked.healthcheck.generation < metadata["generation"]
+        return tracked is None or tracked.healthcheck.generation != metadata["generation"]
 
     async def _look(self, metadata: Any) -> None:  # noqa: ANN401 - JSON
         try:

@@ -68,7 +68,8 @@ class Synchronizer:
         except InvalidInputError as exc:
             return self._failed(healthcheck, _refusal(exc))
         except UnresolvedError as exc:
-            return self._failed(healthcheck, (_is_false("Synced", exc.reason, str(exc)), *_NOTHING_WRONG[1:]))
+            failed = self._failed(healthcheck, (_is_false("Synced", exc.reason, str(exc)), *_NOTHING_WRONG[1:]))
+            return replace(failed, depends_on_others=True)
         except DATABASE_ERRORS as exc:
             _logger.warning("database_unavailable", object=str(healthcheck), error=type(exc).__name__)
             return replace(self._failed(healthcheck, _DATABASE_AWAY), needs_retry=True)
@@ -168,11 +169,22 @@ class Synchronizer:
                 version, value = secret.source_version, secret.value
                 await store_secret(organization_id, self._keys, check_id, reference, version, value)
 
+    def correct(self, remembered: Mapping[UUID, KnownObject], stored: Mapping[UUID, KnownObject]) -> list[UUID]:
+        """Believe the database, which may have been put back to an earlier state, and return what it forgot.
+
+        What was applied since it was remembered is left as it is.
+        """
+        wrong = [uid for uid, known in remembered.items() if stored.get(uid) != known == self.known.get(uid)]
+        for uid in wrong:
+            self.known.pop(uid)
+        self.known.update({uid: known for uid, known in stored.items() if uid in wrong or uid not in self.known})
+        return wrong
+
     async def let_go(self, uid: UUID) -> None:
         """End what an object owned that is gone. Raises DATABASE_ERRORS."""
         if known := self.known.get(uid):
             await let_go(known.organization_id, known.key, uid)
-            del self.known[uid]
+            self.known.pop(uid, None)
 
 
 def _fields(kind: str) -> ItemsView[str, FieldInfo]:

@@ -2,11 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
+from healthcheck_operator.reporting import Report
 from healthcheck_operator.resources import HealthCheck
 from healthcheck_operator.statuses import Attempt, differs
 
@@ -20,18 +23,25 @@ _LONGEST_RETRY_SECONDS: Final = 20.0
 
 @dataclass(slots=True)
 class Tracked:
-    """One object, and what is to be done with it."""
+    """One object, and what is to be done with it. `refresh_at` is an instant of `time.monotonic()`."""
 
     healthcheck: HealthCheck
     attempt: Attempt | None = None  # None when it is to be synchronized
+    reports: list[Report] = field(default_factory=list)
     is_gone: bool = False
-    refresh: bool = False
+    is_taken: bool = False
     failures: int = 0
+    refresh_at: float = field(default_factory=lambda: _soon(REFRESH_SECONDS))
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is time to write what passes with every probe."""
+        return time.monotonic() >= self.refresh_at
 
 
 class Tracking:
-    """The objects by uid, and a queue of those that are to be looked at, each of them once."""
+    """The objects by uid, and a queue of those that are to be looked at, each of them once and by one at a time."""
 
     def __init__(self) -> None:
         self._objects: dict[UUID, Tracked] = {}
@@ -46,20 +56,30 @@ class Tracking:
     def waiting_count(self) -> int:
         return len(self._waiting)
 
+    @property
+    def uids(self) -> set[UUID]:
+        return set(self._objects)
+
     def find(self, uid: UUID) -> Tracked | None:
         return self._objects.get(uid)
 
-    def see(self, healthcheck: HealthCheck) -> None:
-        """Take in an object as it is now. One that tells nothing new costs nothing."""
+    def see(self, healthcheck: HealthCheck, *, in_list: bool = False) -> None:
+        """Take in an object as it is now. One that tells nothing new costs nothing.
+
+        A watch may lag behind what was read and written since. A list does not, and in a cluster that was put back to
+        an earlier state its versions are older.
+        """
         tracked = self._objects.get(healthcheck.uid)
         if tracked is None:
             self._objects[healthcheck.uid] = Tracked(healthcheck)
             self._put(healthcheck.uid)
-            return
+        elif in_list or healthcheck.version >= tracked.healthcheck.version:
+            self._see_again(tracked, healthcheck)
+
+    def _see_again(self, tracked: Tracked, healthcheck: HealthCheck) -> None:
         before, tracked.healthcheck = tracked.healthcheck, healthcheck
         if healthcheck.generation != before.generation:
-            tracked.attempt = None
-            self._put(healthcheck.uid)
+            self.start_anew(tracked)
         elif healthcheck.run_at or differs(healthcheck.status, before.status):
             self._put(healthcheck.uid)
 
@@ -75,10 +95,21 @@ class Tracking:
             if uid := self._by_check.get(check_id):
                 self._put(uid)
 
+    def see_all(self) -> None:
+        """Look again at every object."""
+        for uid in self._objects:
+            self._put(uid)
+
+    def start_anew(self, tracked: Tracked) -> None:
+        """Synchronize an object again."""
+        tracked.attempt = None
+        self._put(tracked.healthcheck.uid)
+
     def forget(self, tracked: Tracked) -> None:
         """Drop an object that is gone, and all that was to be done with it."""
         self._stop_timer(tracked)
         self._objects.pop(tracked.healthcheck.uid, None)
+        self._waiting.pop(tracked.healthcheck.uid, None)
         if tracked.attempt and tracked.attempt.check_id:
             self._by_check.pop(tracked.attempt.check_id, None)
 
@@ -88,25 +119,29 @@ class Tracking:
         if attempt.check_id is not None:
             self._by_check[attempt.check_id] = tracked.healthcheck.uid
 
-    def wrote(self, tracked: Tracked, status: dict[str, object]) -> None:
-        """Keep what stands in the object now."""
-        tracked.healthcheck = replace(tracked.healthcheck, status=status)
+    def wrote(self, tracked: Tracked, status: dict[str, object], version: int) -> None:
+        """Keep what stands in the object now, unless something later was seen already."""
+        tracked.refresh_at = _soon(REFRESH_SECONDS)
+        if version >= tracked.healthcheck.version:
+            tracked.healthcheck = replace(tracked.healthcheck, status=status, version=version)
 
     def settle(self, tracked: Tracked) -> None:
         """Nothing is to be done with an object until something happens, or its time comes."""
-        tracked.failures, tracked.refresh = 0, False
         attempt = tracked.attempt
         if attempt is not None and attempt.needs_retry:
             self.retry(tracked)
+            return
+        tracked.failures = 0
+        if attempt is not None and attempt.depends_on_others:
+            self._later(tracked, random.uniform(*RECHECK_SECONDS))  # noqa: S311 - it spreads load
         else:
-            again = RECHECK_SECONDS if attempt and attempt.depends_on_others else REFRESH_SECONDS
-            self._later(tracked, random.uniform(*again))  # noqa: S311 - it spreads load
+            self._later(tracked, max(tracked.refresh_at - time.monotonic(), RECHECK_SECONDS[0]))
 
-    def retry(self, tracked: Tracked) -> None:
+    def retry(self, tracked: Tracked, least_seconds: float = 0.0) -> None:
         """Look again soon, and later each time."""
         tracked.failures += 1
         pause = min(_FIRST_RETRY_SECONDS * 2**tracked.failures, _LONGEST_RETRY_SECONDS)
-        self._later(tracked, pause * random.uniform(0.5, 1))  # noqa: S311 - it spreads load
+        self._later(tracked, least_seconds + pause * random.uniform(0.5, 1))  # noqa: S311 - it spreads load
 
     def _later(self, tracked: Tracked, seconds: float) -> None:
         self._stop_timer(tracked)
@@ -114,7 +149,6 @@ class Tracking:
 
     def _come_back(self, tracked: Tracked) -> None:
         tracked.timer = None
-        tracked.refresh = True
         if tracked.attempt and (tracked.attempt.needs_retry or tracked.attempt.depends_on_others):
             tracked.attempt = None
         self._put(tracked.healthcheck.uid)
@@ -124,18 +158,38 @@ class Tracking:
             tracked.timer.cancel()
             tracked.timer = None
 
+    def end(self) -> None:
+        """Nothing comes back any more."""
+        for tracked in self._objects.values():
+            self._stop_timer(tracked)
+
     def _put(self, uid: UUID) -> None:
         self._waiting[uid] = None
         self._arrived.set()
 
     async def take(self, most: int) -> list[Tracked]:
-        """Wait until something is to be looked at, and take up to so many, in the order in which they came."""
-        while not self._waiting:
+        """Wait until something is to be looked at, and take up to so many, in the order in which they came.
+
+        Whoever takes them gives them back, and nobody else takes them until then.
+        """
+        while not (taken := self._free(most)):
             self._arrived.clear()
             await self._arrived.wait()
-        return [self._objects[uid] for uid in self._taken(most) if uid in self._objects]
+        for tracked in taken:
+            del self._waiting[tracked.healthcheck.uid]
+            tracked.is_taken = True
+        return taken
 
-    def _taken(self, most: int) -> Iterator[UUID]:
-        for uid in list(self._waiting)[:most]:
-            del self._waiting[uid]
-            yield uid
+    def _free(self, most: int) -> list[Tracked]:
+        waiting = (self._objects[uid] for uid in self._waiting)
+        return list(islice((tracked for tracked in waiting if not tracked.is_taken), most))
+
+    def give_back(self, taken: Iterable[Tracked]) -> None:
+        """Let others take these objects, which may have been put into the queue again."""
+        for tracked in taken:
+            tracked.is_taken = False
+        self._arrived.set()
+
+
+def _soon(seconds: tuple[float, float]) -> float:
+    return time.monotonic() + random.uniform(*seconds)  # noqa: S311 - it spreads load
