@@ -85,7 +85,8 @@ class Cluster:
         parameters = {"limit": str(PAGE_SIZE)}
         while True:
             page = await self._call("GET", path, parameters=parameters, headers={"Accept": _METADATA_ONLY})
-            for item in page["items"]:
+            # An empty list of metadata is null there.
+            for item in page["items"] or ():
                 yield item["metadata"]
             if not (token := page["metadata"].get("continue")):
                 return
