@@ -1,4 +1,4 @@
-"""The image's recipe: what goes in, and what comes out. tests/charts/test_image_root.py follows its steps."""
+"""The image's recipe: what goes in, and what comes out. test_image_root.py follows its steps."""
 
 import tomllib
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.charts.matrix import EVERYTHING, REFUSED
+from tests.charts.matrix import EVERYTHING, OWN_SERVERS, REFUSED
 from tests.charts.rendering import HELMS, ChartError, Rendered, render, rendered, run
 from tests.kubernetes.programs import installed
 
@@ -30,6 +30,12 @@ def without_random(release: Rendered) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_helm_finds_nothing_to_complain_of(name: str, helm: str) -> None:
     assert "0 chart(s) failed" in run(installed(helm), "lint --strict", EVERYTHING[name])
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_a_cluster_that_is_too_old_is_refused(helm: str) -> None:
+    with pytest.raises(ChartError, match=r"chart requires kubeVersion: >=1[.]29"):
+        run(installed(helm), "template bell", OWN_SERVERS, "--kube-version", "1.28.0")
 
 
 @pytest.mark.parametrize("helm", HELMS)

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.charts.conftest import Release
@@ -87,6 +88,17 @@ class Platform:
             twin.wait_until_ready()
             self.pods[name].stop()
             self.pods[name] = twin
+
+    def ask(self, query: str) -> object:
+        """Ask the API with the token that the chart generated."""
+        token = self.namespace.data("secrets", "bell-tocsin-bootstrap-token")["bootstrap-token"].decode()
+        answer = httpx.post(
+            self.pods["api"].substitutions.url(8000, "/graphql"),
+            json={"query": query},
+            headers={"Authorization": f"Bearer {token}"},
+            trust_env=False,
+        )
+        return answer.raise_for_status().json()["data"]
 
     def _make(self, deployment: dict[str, object]) -> LocalPod:
         pod = LocalPod(self.namespace, deployment, self.folder / f"pod-{len(self._all)}")
@@ -168,6 +180,9 @@ def test_what_is_installed_works_and_goes_on_through_an_upgrade(
     wait = ("wait", "-n", release.namespace, "--timeout=30s")
     kubectl(*wait, "healthcheck/good", "--for=condition=Healthy")
     kubectl(*wait, "healthcheck/bad", "--for=condition=Healthy=false")
+    assert platform.ask("{ checks { nodes { name status } } }") == {
+        "checks": {"nodes": [{"name": "good", "status": "UP"}, {"name": "bad", "status": "DOWN"}]}
+    }
     with every_slot_probed(empty_database):
         release.upgrade({**ONE_OF_EACH, "image": {"tag": "2.0.0"}, "retention": {"resultsDays": 7}})
         platform.roll_out()
