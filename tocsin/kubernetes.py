@@ -38,37 +38,31 @@ def open_client(info: kopf.ConnectionInfo) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=info.server,
         verify=info.as_ssl_context(),
-        auth=_credentials(info),
+        auth=_Authentication(Credentials(info)),
         timeout=_TIMEOUT,
         trust_env=False,
     )
 
 
-def _credentials(info: kopf.ConnectionInfo) -> httpx.Auth:
-    if info.token and not os.environ.get("KUBECONFIG"):
-        return _MountedToken(_TOKEN_FILE)
-    return _FixedHeaders(info.as_http_headers())
+class Credentials:
+    """Who we are, for the next request: a mounted token is replaced before it expires, so it is read now and then."""
 
-
-class _FixedHeaders(httpx.Auth):
-    def __init__(self, headers: dict[str, str]) -> None:
-        self._headers = headers
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers.update(self._headers)
-        yield request
-
-
-class _MountedToken(httpx.Auth):
-    """The service account's token, read again now and then, since it is replaced before it expires."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._token = ""
+    def __init__(self, info: kopf.ConnectionInfo, token_file: Path = _TOKEN_FILE) -> None:
+        self._headers = info.as_http_headers()
+        self._token_file = token_file if info.token and not os.environ.get("KUBECONFIG") else None
         self._read_at = float("-inf")
 
+    def headers(self) -> dict[str, str]:
+        if self._token_file and time.monotonic() - self._read_at > _TOKEN_READ_SECONDS:
+            self._headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+            self._read_at = time.monotonic()
+        return self._headers
+
+
+class _Authentication(httpx.Auth):
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if time.monotonic() - self._read_at > _TOKEN_READ_SECONDS:
-            self._token, self._read_at = self._file.read_text().strip(), time.monotonic()
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers.update(self._credentials.headers())
         yield request

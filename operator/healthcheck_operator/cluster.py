@@ -1,13 +1,20 @@
 """What the operator asks of the API server, beside the watch: a few calls on a few paths."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
+import aiohttp
+import kopf
 import orjson
 
+from tocsin.kubernetes import Credentials, NoClusterError
+
 PAGE_SIZE: Final = 500
+_CONNECTIONS: Final = 20
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 FIELD_MANAGER: Final = "tocsin-operator"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LONGEST_MESSAGE: Final = 500
@@ -25,7 +32,7 @@ class ClusterError(Exception):
     @property
     def is_passing(self) -> bool:
         """Whether the same call may do later: the API server is overloaded or broken."""
-        return self.status_code == httpx.codes.TOO_MANY_REQUESTS or self.status_code >= 500
+        return self.status_code == HTTPStatus.TOO_MANY_REQUESTS or self.status_code >= 500
 
 
 class MissingObjectError(ClusterError):
@@ -40,6 +47,13 @@ class ConflictingObjectError(ClusterError):
     """Somebody else was faster."""
 
 
+class UnansweredError(ClusterError):
+    """Nobody answered, or not to the end: the call may have been done."""
+
+    def __init__(self, exc: Exception) -> None:
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, f"the API server does not answer ({type(exc).__name__})")
+
+
 _ERRORS: Final[Mapping[int, type[ClusterError]]] = {
     401: ForbiddenCallError,
     403: ForbiddenCallError,
@@ -52,10 +66,11 @@ _ERRORS: Final[Mapping[int, type[ClusterError]]] = {
 class Cluster:
     """Calls on paths such as `/api/v1/namespaces/default/services/web`.
 
-    Each raises ClusterError for a refusal, and httpx.TransportError where nobody answers.
+    Each raises ClusterError. By aiohttp, which the watch uses too: a call costs a third of what it does by httpx.
     """
 
-    client: httpx.AsyncClient
+    session: aiohttp.ClientSession
+    credentials: Credentials
 
     async def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         return await self._call("GET", path)
@@ -102,26 +117,42 @@ class Cluster:
     ) -> Any:  # noqa: ANN401 - JSON
         body = None if content is None else orjson.dumps(content)
         kind = {} if content is None else {"Content-Type": "application/json"}
-        response = await self.client.request(
-            method, path, content=body, params=parameters, headers={**kind, **(headers or {})}
-        )
-        if not response.is_success:
-            error = _ERRORS.get(response.status_code, ClusterError)
-            raise error(response.status_code, _message(response), _retry_after_seconds(response))
+        sent = {**kind, **(headers or {}), **self.credentials.headers()}
         try:
-            return orjson.loads(response.content)
-        except orjson.JSONDecodeError as exc:
-            raise ClusterError(response.status_code, "something before the API server answered, without JSON") from exc
+            async with self.session.request(method, path, data=body, params=parameters, headers=sent) as response:
+                return _answer(response, await response.read())
+        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+            raise UnansweredError(exc) from exc
 
 
-def _message(response: httpx.Response) -> str:
+@asynccontextmanager
+async def open_cluster(info: kopf.ConnectionInfo) -> AsyncIterator[Cluster]:
+    """Raises NoClusterError for credentials that name no server."""
+    if info.server is None:
+        raise NoClusterError
+    connector = aiohttp.TCPConnector(ssl=info.as_ssl_context(), limit=_CONNECTIONS)
+    async with aiohttp.ClientSession(info.server, connector=connector, timeout=_TIMEOUT) as session:
+        yield Cluster(session, Credentials(info))
+
+
+def _answer(response: aiohttp.ClientResponse, content: bytes) -> Any:  # noqa: ANN401 - JSON
+    if not response.ok:
+        error = _ERRORS.get(response.status, ClusterError)
+        raise error(response.status, _message(response.status, content), _retry_after_seconds(response))
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as exc:
+        raise ClusterError(response.status, "something before the API server answered, without JSON") from exc
+
+
+def _message(status_code: int, content: bytes) -> str:
     """What the API server says; an error page of something before it is not repeated."""
     try:
-        return str(orjson.loads(response.content)["message"])
+        return str(orjson.loads(content)["message"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return f"the API server answered {response.status_code}"
+        return f"the API server answered {status_code}"
 
 
-def _retry_after_seconds(response: httpx.Response) -> float:
+def _retry_after_seconds(response: aiohttp.ClientResponse) -> float:
     text = response.headers.get("Retry-After", "")
     return float(min(int(text), _LONGEST_RETRY_AFTER_SECONDS)) if text.isdecimal() else 0.0

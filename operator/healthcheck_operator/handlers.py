@@ -19,6 +19,8 @@ _WORKER_LIMIT: Final = 100
 _IDLE_SECONDS: Final = 0.1
 _PAGE_SIZE: Final = 500
 _WATCH_SECONDS: Final = 600
+# After the last of them kopf gives up, and a new term begins.
+_BACKOFFS_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def make_registry(tell: Tell) -> kopf.OperatorRegistry:
@@ -47,6 +49,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.networking.enforce_retry_after = True
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = _BACKOFFS_SECONDS
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import httpx
 import structlog
 
-from healthcheck_operator.cluster import Cluster, ClusterError, ConflictingObjectError, MissingObjectError
+from healthcheck_operator.cluster import Cluster, ClusterError, MissingObjectError
 from tocsin.pulse import Pulse
 
 LEASE_NAME: Final = "tocsin-operator"
@@ -56,7 +55,7 @@ class Leadership:
                     await asyncio.sleep(RETRY_SECONDS)
                     if not await self._take():
                         break
-            except (ClusterError, httpx.HTTPError, TimeoutError) as exc:
+            except (ClusterError, TimeoutError) as exc:
                 _logger.warning("lease_not_renewed", error=type(exc).__name__)
         _logger.warning("leadership_lost", identity=self.identity)
 
@@ -69,18 +68,18 @@ class Leadership:
                 if lease["spec"].get("holderIdentity") == self.identity:
                     lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
                     await self._cluster.replace(f"{self._collection}/{LEASE_NAME}", lease)
-        except (ClusterError, httpx.HTTPError, TimeoutError) as exc:
+        except (ClusterError, TimeoutError) as exc:
             _logger.warning("lease_not_released", error=type(exc).__name__)
 
     async def _try(self) -> bool:
         try:
             return await self._take()
-        except (ClusterError, httpx.HTTPError) as exc:
+        except ClusterError as exc:
             _logger.warning("lease_not_taken", error=type(exc).__name__)
             return False
 
     async def _take(self) -> bool:
-        """Take or renew the Lease; False when somebody else holds it, or was faster."""
+        """Take or renew the Lease; False when somebody else holds it. Raises ClusterError, also for who was too slow."""
         asked_at = time.monotonic()
         try:
             lease = await self._cluster.get(f"{self._collection}/{LEASE_NAME}")
@@ -90,10 +89,7 @@ class Leadership:
                 return False
             await self._cluster.replace(f"{self._collection}/{LEASE_NAME}", self._held(lease))
         except MissingObjectError:
-            if not await self._create():
-                return False
-        except ConflictingObjectError:
-            return False
+            await self._create()
         self._renewed_at = asked_at
         return True
 
@@ -105,18 +101,14 @@ class Leadership:
             self._seen, self._seen_at = (holder, renewal), time.monotonic()
         return time.monotonic() - self._seen_at > float(spec.get("leaseDurationSeconds") or LEASE_SECONDS)
 
-    async def _create(self) -> bool:
+    async def _create(self) -> None:
         empty = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": LEASE_NAME},
             "spec": {},
         }
-        try:
-            await self._cluster.create(self._collection, self._held(empty))
-        except ConflictingObjectError:
-            return False
-        return True
+        await self._cluster.create(self._collection, self._held(empty))
 
     def _held(self, lease: Mapping[str, Any]) -> dict[str, Any]:
         spec, now = lease.get("spec") or {}, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -8,13 +8,14 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
+import uvloop
 
 from healthcheck_operator import metrics
-from healthcheck_operator.cluster import Cluster
+from healthcheck_operator.cluster import open_cluster
 from healthcheck_operator.leadership import Leadership
 from healthcheck_operator.session import Environment, MissingDefinitionError, Session
 from tocsin.database import Role, orm
-from tocsin.kubernetes import NoClusterError, find_cluster, open_client
+from tocsin.kubernetes import NoClusterError, find_cluster
 from tocsin.pulse import Pulse
 from tocsin.settings import Settings
 from tocsin.telemetry import exit_with, start_telemetry
@@ -32,8 +33,8 @@ async def serve(settings: Settings, pulse: Pulse) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     info = find_cluster()
     namespace = settings.operator.namespace or info.default_namespace or "default"
-    async with orm(settings.servers.database_url, Role.OPERATOR), open_client(info) as client:
-        environment = Environment(Cluster(client), settings, pulse)
+    async with orm(settings.servers.database_url, Role.OPERATOR), open_cluster(info) as cluster:
+        environment = Environment(cluster, settings, pulse)
         leadership = Leadership(environment.cluster, namespace, pulse)
         while not stopped.is_set():
             await _serve_term(environment, leadership, stopped)
@@ -77,8 +78,10 @@ def main() -> None:
     settings = start_telemetry("operator", os.environ, pulse)
     # kopf tells of every object that it passes on.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # That it has no signals in a thread of its own.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     try:
-        asyncio.run(serve(settings, pulse))
+        uvloop.run(serve(settings, pulse))
     except NoClusterError as exc:
         exit_with(str(exc))
 

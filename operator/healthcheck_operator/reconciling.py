@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-import httpx
 import structlog
 
 from healthcheck_operator import metrics
@@ -24,7 +23,6 @@ CHUNK_SIZE: Final = 100
 _CHUNKS_AT_ONCE: Final = 2
 # Of one chunk; the API server sheds load from those who ask for more.
 _CALLS_AT_ONCE: Final = 10
-CLUSTER_ERRORS: Final = (ClusterError, httpx.HTTPError)
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -78,7 +76,7 @@ class Reconciler:
         except MissingObjectError:
             # Its deletion, or the sweep, will tell what becomes of its check.
             self._tracking.settle(tracked)
-        except (*CLUSTER_ERRORS, *DATABASE_ERRORS) as exc:
+        except (ClusterError, *DATABASE_ERRORS) as exc:
             metrics.FAILURES.labels(type(exc).__name__).inc()
             _logger.warning("reconcile_failed", object=str(tracked.healthcheck), **_told(exc))
             self._tracking.retry(tracked, getattr(exc, "retry_after_seconds", 0.0))

@@ -51,7 +51,7 @@ def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
 
 
 async def send_report(cluster: Cluster, healthcheck: HealthCheck, report: Report) -> None:
-    """Write one event, unless it is there already. Raises ClusterError and httpx.TransportError."""
+    """Write one event, unless it is there already. Raises ClusterError."""
     try:
         path = f"/apis/events.k8s.io/v1/namespaces/{healthcheck.namespace}/events"
         await cluster.create(path, _event(healthcheck, report))

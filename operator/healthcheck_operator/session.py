@@ -10,11 +10,11 @@ from typing import Any, Final
 import structlog
 
 from healthcheck_operator import metrics
-from healthcheck_operator.cluster import Cluster, MissingObjectError
+from healthcheck_operator.cluster import Cluster, ClusterError, MissingObjectError
 from healthcheck_operator.handlers import watch
 from healthcheck_operator.observing import News
 from healthcheck_operator.organizations import Organizations
-from healthcheck_operator.reconciling import CLUSTER_ERRORS, Reconciler
+from healthcheck_operator.reconciling import Reconciler
 from healthcheck_operator.sweeping import SWEEP_SECONDS, Sweeper
 from healthcheck_operator.synchronizing import DATABASE_ERRORS, Synchronizer
 from healthcheck_operator.tracking import Tracking
@@ -120,7 +120,7 @@ class Session:
                 return await self._sweeper.sweep()
         except MissingObjectError as exc:
             raise MissingDefinitionError from exc
-        except (*CLUSTER_ERRORS, *DATABASE_ERRORS) as exc:
+        except (ClusterError, *DATABASE_ERRORS) as exc:
             _logger.warning("sweep_failed", error=type(exc).__name__)
             return None
 

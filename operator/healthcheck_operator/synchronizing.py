@@ -62,7 +62,7 @@ class Synchronizer:
         self.known: dict[UUID, KnownObject] = {}
 
     async def synchronize(self, healthcheck: HealthCheck) -> Attempt:
-        """Apply what the object wants, unless it is applied already. Raises ClusterError and httpx.TransportError."""
+        """Apply what the object wants, unless it is applied already. Raises ClusterError."""
         try:
             return await self._synchronize(healthcheck)
         except InvalidInputError as exc:
