@@ -47,3 +47,7 @@ def test_a_process_that_begins_no_round_for_long_is_neither(process: Process) ->
 
 def test_what_it_counts_is_beside_it(process: Process) -> None:
     assert process.status("/metrics") == 200
+
+
+def test_it_answers_nothing_else(process: Process) -> None:
+    assert process.status("/ready") == 404

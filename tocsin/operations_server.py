@@ -13,14 +13,19 @@ def serve_operations(port: int, pulse: Pulse) -> ThreadingHTTPServer:
     """Serve `/healthz`, `/readyz` and `/metrics` on every address of this machine. Raises OSError."""
 
     class Operations(MetricsHandler):
+        # Each connection is a thread.
+        timeout = 10
+
         def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
             path = self.path.partition("?")[0]
             if path == "/healthz":
                 self._say(not pulse.stands_still, "alive", "standing still")
             elif path == "/readyz":
                 self._say(pulse.has_begun and not pulse.stands_still, "ready", "not at work")
-            else:
+            elif path == "/metrics":
                 super().do_GET()
+            else:
+                self.send_error(HTTPStatus.NOT_FOUND)
 
         def _say(self, good: bool, yes: str, no: str) -> None:
             body = f"{yes if good else no}\n".encode()

@@ -15,6 +15,10 @@ from tests.charts.rendering import Object
 from tests.charts.substitutions import Substitutions, entrypoint, free_ports_for, image_environment
 from tests.kubernetes.cluster import Cluster
 
+# A kubelet would wait for ever, and look less often.
+READY_SECONDS = 30.0
+LOOK_SECONDS = 0.5
+
 
 class Namespace:
     """What pods of a namespace refer to."""
@@ -110,16 +114,17 @@ class LocalPod:
         return {"KUBECONFIG": str(cluster.kubeconfig_with(token))}
 
     def wait_until_ready(self) -> None:
-        for name in ("startupProbe", "readinessProbe"):
-            self._wait_for(name)
+        startup = self.container["startupProbe"]
+        self._wait_for("startupProbe", startup["failureThreshold"] * startup["periodSeconds"])
+        self._wait_for("readinessProbe", READY_SECONDS)
 
-    def _wait_for(self, name: str) -> None:
-        probe = self.container[name]
-        for _ in range(probe["failureThreshold"] * 5):
+    def _wait_for(self, name: str, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             assert self.is_running, self.log.read_text()
             if self.passes(name):
                 return
-            time.sleep(probe["periodSeconds"] / 5)
+            time.sleep(LOOK_SECONDS)
         raise AssertionError(f"{name} did not pass: {self.log.read_text()}")
 
     @property
