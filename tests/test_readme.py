@@ -23,7 +23,9 @@ BLOCKS = re.findall(r"^```(sh|js)\n(.*?)^```", (ROOT / "README.md").read_text(),
 BY_CI = {"make up\n", "make test\n"}
 QUERY, MUTATION, SUBSCRIPTION = "statusSince openIncident", "createCheck", "/graphql/stream"
 WATCH, SCRIPT, OWN_SERVERS = "tocsin watch", "graphql-ws", "tocsin api &"
-BY_THEMSELVES = (QUERY, MUTATION, SUBSCRIPTION, WATCH, SCRIPT, OWN_SERVERS)
+# Run by tests/kubernetes/convergence/test_readme_on_kubernetes.py.
+KUBERNETES = "kubectl"
+BY_THEMSELVES = (QUERY, MUTATION, SUBSCRIPTION, WATCH, SCRIPT, OWN_SERVERS, KUBERNETES)
 
 
 @dataclass(frozen=True)
