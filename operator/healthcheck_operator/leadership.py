@@ -79,7 +79,7 @@ class Leadership:
             return False
 
     async def _take(self) -> bool:
-        """Take or renew the Lease; False when somebody else holds it. Raises ClusterError, also for who was too slow."""
+        """Take or renew the Lease; False when somebody else holds it. Raises ClusterError, too when one was faster."""
         asked_at = time.monotonic()
         try:
             lease = await self._cluster.get(f"{self._collection}/{LEASE_NAME}")

@@ -78,7 +78,7 @@ class Reconciler:
             self._tracking.settle(tracked)
         except (ClusterError, *DATABASE_ERRORS) as exc:
             metrics.FAILURES.labels(type(exc).__name__).inc()
-            _logger.warning("reconcile_failed", object=str(tracked.healthcheck), **_told(exc))
+            _logger.warning("reconcile_failed", object=str(tracked.healthcheck), **told(exc))
             self._tracking.retry(tracked, getattr(exc, "retry_after_seconds", 0.0))
         except Exception:
             # One object that nobody foresaw must not stop the others.
@@ -163,12 +163,12 @@ class Reconciler:
             except ClusterError as exc:
                 if exc.is_passing:
                     raise
-                _logger.warning("event_refused", object=str(tracked.healthcheck), **_told(exc))
+                _logger.warning("event_refused", object=str(tracked.healthcheck), **told(exc))
             del tracked.reports[0]
         return True
 
 
-def _told(exc: Exception) -> dict[str, object]:
+def told(exc: Exception) -> dict[str, object]:
     """What the log says of a failure: the API server's words, but none of the database's, which may repeat rows."""
     if isinstance(exc, ClusterError):
         return {"error": type(exc).__name__, "status_code": exc.status_code, "message": str(exc)}

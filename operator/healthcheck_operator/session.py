@@ -14,7 +14,7 @@ from healthcheck_operator.cluster import Cluster, ClusterError, MissingObjectErr
 from healthcheck_operator.handlers import watch
 from healthcheck_operator.observing import News
 from healthcheck_operator.organizations import Organizations
-from healthcheck_operator.reconciling import Reconciler
+from healthcheck_operator.reconciling import Reconciler, told
 from healthcheck_operator.sweeping import SWEEP_SECONDS, Sweeper
 from healthcheck_operator.synchronizing import DATABASE_ERRORS, Synchronizer
 from healthcheck_operator.tracking import Tracking
@@ -121,7 +121,7 @@ class Session:
         except MissingObjectError as exc:
             raise MissingDefinitionError from exc
         except (ClusterError, *DATABASE_ERRORS) as exc:
-            _logger.warning("sweep_failed", error=type(exc).__name__)
+            _logger.warning("sweep_failed", **told(exc))
             return None
 
     async def _follow_news(self) -> None:

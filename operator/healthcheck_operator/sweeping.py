@@ -56,12 +56,11 @@ class Sweeper:
         for uid in tracked - present.keys():
             self._tracking.see_gone(uid)
         await self._let_the_watch_tell()
-        unseen = [metadata for uid, metadata in present.items() if self._is_news(uid, metadata)]
-        for metadata in unseen:
-            await self._look(metadata)
-        metrics.UNSEEN.inc(len(unseen))
+        news = [metadata for uid, metadata in present.items() if self._is_news(uid, metadata["generation"])]
+        unseen = sum([await self._look(metadata) for metadata in news])
+        metrics.UNSEEN.inc(unseen)
         metrics.SWEPT_AT.set_to_current_time()
-        return len(unseen)
+        return unseen
 
     async def _compare_with_database(self) -> list[KnownObject]:
         remembered = dict(self._synchronizer.known)
@@ -102,13 +101,16 @@ class Sweeper:
         if tracked := self._tracking.find(known.uid):
             self._tracking.forget(tracked)
 
-    def _is_news(self, uid: UUID, metadata: Any) -> bool:  # noqa: ANN401 - JSON
+    def _is_news(self, uid: UUID, generation: int) -> bool:
         tracked = self._tracking.find(uid)
-        return tracked is None or tracked.healthcheck.generation != metadata["generation"]
+        return tracked is None or tracked.healthcheck.generation < generation
 
-    async def _look(self, metadata: Any) -> None:  # noqa: ANN401 - JSON
+    async def _look(self, metadata: Any) -> bool:  # noqa: ANN401 - JSON
+        """Read an object, and tell whether the watch still says nothing of it."""
         try:
-            body = await self._cluster.get(path_of(metadata["namespace"], metadata["name"]))
+            healthcheck = read_object(await self._cluster.get(path_of(metadata["namespace"], metadata["name"])))
         except MissingObjectError:
-            return
-        self._tracking.see(read_object(body))
+            return False
+        is_news = self._is_news(healthcheck.uid, healthcheck.generation)
+        self._tracking.see(healthcheck)
+        return is_news

@@ -6,10 +6,13 @@ import pytest
 
 from tests.engine.conftest import killable_servers, platform
 from tests.engine.harness import Platform
+from tests.kubernetes.cluster import Cluster as Servers
 from tests.kubernetes.conftest import MakeAccount
 from tests.kubernetes.convergence.operators import KEYS, RULES, SECRET_RULES, Cluster
+from tests.kubernetes.convergence.shared import OFTEN, operator_token, own_namespace, own_platform
 from tests.kubernetes.convergence.targets import Target, served_target
 from tests.kubernetes.programs import Client
+from tocsin.embedded import EmbeddedServers
 
 __all__ = ["killable_servers", "platform"]
 
@@ -32,3 +35,26 @@ def engine(platform: Platform) -> Platform:
     platform.scheduler()
     platform.worker(TOCSIN_ENCRYPTION_KEYS=KEYS)
     return platform
+
+
+@pytest.fixture(scope="module")
+def unwatched(
+    killable_servers: EmbeddedServers,
+    cluster: Servers,
+    controllers: None,
+    kubectl: Client,
+    definition: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Cluster]:
+    """A namespace for all tests of a module, without an operator yet."""
+    folder = tmp_path_factory.mktemp("operator")
+    with own_platform(killable_servers, folder) as platform, own_namespace(cluster) as namespace:
+        yield Cluster(platform, kubectl, namespace, cluster.kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def operated(cluster: Servers, unwatched: Cluster) -> Cluster:
+    """An operator for all tests of a module, which leave it running. It sweeps every few seconds."""
+    unwatched.kubeconfig = cluster.kubeconfig_with(operator_token(cluster, unwatched.namespace))
+    unwatched.operator(OFTEN)
+    return unwatched

@@ -37,7 +37,7 @@ class Cluster:
     kubeconfig: Path
     operators: list[EngineProcess] = field(default_factory=list)
 
-    def operator(self, **environment: str) -> EngineProcess:
+    def operator(self, prelude: str = "", **environment: str) -> EngineProcess:
         """Start another replica."""
         settings = {
             "KUBECONFIG": str(self.kubeconfig),
@@ -47,7 +47,7 @@ class Cluster:
             "TOCSIN_NAMESPACE_ORGANIZATIONS": "*=one",
             "TOCSIN_ENCRYPTION_KEYS": KEYS,
         }
-        process = self.platform.process("healthcheck_operator.main", **{**settings, **environment})
+        process = self.platform.process("healthcheck_operator.main", prelude, **{**settings, **environment})
         self.operators.append(process)
         return process
 
@@ -71,6 +71,17 @@ class Cluster:
     def wait(self, name: str, condition: str, seconds: int = 30) -> None:
         """As a person waits: `kubectl wait --for=condition=...`."""
         self.run("wait", f"--for=condition={condition}", f"--timeout={seconds}s", f"thc/{name}")
+
+    def until_applied(self, name: str, seconds: int = 30) -> None:
+        """Wait until the status speaks of what the object says now, and the check is scheduled."""
+        generation = self.get(name)["metadata"]["generation"]
+        self.run(
+            "wait",
+            f"--for=jsonpath={{.status.observedGeneration}}={generation}",
+            f"--timeout={seconds}s",
+            f"thc/{name}",
+        )
+        self.wait(name, "Ready", seconds)
 
     def wait_reason(self, name: str, type_: str, reason: str, seconds: float = 30) -> Any:
         return wait_until(lambda: self.condition(name, type_), lambda found: found["reason"] == reason, seconds)
