@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -25,19 +26,25 @@ from tocsin.demo.certificates import make_certificates
 from tocsin.settings import Servers
 
 CERTIFICATES = make_certificates("127.0.0.1")
-ONE_OF_EACH: Values = {
-    **OWN_SERVERS,
-    "api": {"replicas": 1},
-    "scheduler": {"replicas": 1},
-    "operator": {"replicas": 1},
-    "egress": {"extraCaCertificates": CERTIFICATES.authority.decode()},
-    "kubernetesChecks": {"enabled": True},
-}
+PASSWORD = "Bearer swordfish"
+COUNTED = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+AVAILABLE = {"status": {**dict.fromkeys(COUNTED, 2), "observedGeneration": 1}}
+
+
+def values_in(namespace: str) -> Values:
+    return {
+        **OWN_SERVERS,
+        "operator": {"secretNamespaces": [namespace]},
+        "egress": {"extraCaCertificates": CERTIFICATES.authority.decode()},
+        "kubernetesChecks": {"enabled": True, "namespaces": [namespace]},
+    }
 
 
 class Target(BaseHTTPRequestHandler):
+    """Lets those in who know the password."""
+
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/good" else 500)
+        self.send_response(200 if self.headers["Authorization"] == PASSWORD else 403)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -89,16 +96,17 @@ class Platform:
             self.pods[name].stop()
             self.pods[name] = twin
 
-    def ask(self, query: str) -> object:
-        """Ask the API with the token that the chart generated."""
+    def statuses(self) -> dict[str, str]:
+        """What the API tells of all checks to whoever has the token that the chart generated."""
         token = self.namespace.data("secrets", "bell-tocsin-bootstrap-token")["bootstrap-token"].decode()
         answer = httpx.post(
             self.pods["api"].substitutions.url(8000, "/graphql"),
-            json={"query": query},
+            json={"query": "{ checks { nodes { name status } } }"},
             headers={"Authorization": f"Bearer {token}"},
             trust_env=False,
         )
-        return answer.raise_for_status().json()["data"]
+        checks = answer.raise_for_status().json()["data"]["checks"]["nodes"]
+        return {check["name"]: check["status"] for check in checks}
 
     def _make(self, deployment: dict[str, object]) -> LocalPod:
         pod = LocalPod(self.namespace, deployment, self.folder / f"pod-{len(self._all)}")
@@ -127,18 +135,26 @@ def platform(
 ) -> Iterator[Platform]:
     urls = [f"--from-literal=database-url={empty_database}", f"--from-literal=redis-url={servers.redis_url}"]
     kubectl("create", "secret", "generic", "servers", "-n", release.namespace, *urls)
-    release.install(ONE_OF_EACH)
+    kubectl("create", "secret", "generic", "target", "-n", release.namespace, f"--from-literal=password={PASSWORD}")
+    release.install(values_in(release.namespace))
     kubectl("wait", "--for=condition=Established", "crd/healthchecks.tocsin.dev", "--timeout=20s")
     platform = Platform(Namespace(cluster, release.namespace), tmp_path)
     yield platform
     platform.kill()
 
 
-def health_check(name: str, url: str) -> str:
-    spec = {"interval": "1s", "timeout": "1s", "http": {"url": url}, "thresholds": {"failure": 2, "success": 1}}
-    return json.dumps(
-        {"apiVersion": "tocsin.dev/v1alpha1", "kind": "HealthCheck", "metadata": {"name": name}, "spec": spec}
-    )
+def health_checks(url: str) -> str:
+    """A target behind a password, the same without it, and an object of the cluster."""
+    password = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "target", "key": "password"}}}
+    kinds: dict[str, dict[str, Any]] = {
+        "good": {"http": {"url": url, "headers": [password]}},
+        "bad": {"http": {"url": url}},
+        "object": {"kubernetes": {"workload": {"kind": "Deployment", "name": "bell-tocsin-api"}}},
+    }
+    often = {"interval": "1s", "timeout": "1s", "thresholds": {"failure": 2, "success": 1}}
+    head = {"apiVersion": "tocsin.dev/v1alpha1", "kind": "HealthCheck"}
+    items = [{**head, "metadata": {"name": name}, "spec": {**often, **kind}} for name, kind in kinds.items()]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
 async def accounted(database_url: str, since: datetime) -> Account:
@@ -175,16 +191,15 @@ def test_what_is_installed_works_and_goes_on_through_an_upgrade(
     release: Release, platform: Platform, kubectl: Client, target: str, empty_database: str
 ) -> None:
     platform.start()
-    kubectl("apply", "-n", release.namespace, "-f", "-", stdin=health_check("good", f"{target}/good"))
-    kubectl("apply", "-n", release.namespace, "-f", "-", stdin=health_check("bad", f"{target}/bad"))
+    status = ("--subresource=status", "--type=merge", "-p", json.dumps(AVAILABLE))
+    kubectl("patch", "-n", release.namespace, "deployment/bell-tocsin-api", *status)
+    kubectl("apply", "-n", release.namespace, "-f", "-", stdin=health_checks(target))
     wait = ("wait", "-n", release.namespace, "--timeout=30s")
-    kubectl(*wait, "healthcheck/good", "--for=condition=Healthy")
+    kubectl(*wait, "healthcheck/good", "healthcheck/object", "--for=condition=Healthy")
     kubectl(*wait, "healthcheck/bad", "--for=condition=Healthy=false")
-    assert platform.ask("{ checks { nodes { name status } } }") == {
-        "checks": {"nodes": [{"name": "good", "status": "UP"}, {"name": "bad", "status": "DOWN"}]}
-    }
+    assert platform.statuses() == {"good": "UP", "bad": "DOWN", "object": "UP"}
     with every_slot_probed(empty_database):
-        release.upgrade({**ONE_OF_EACH, "image": {"tag": "2.0.0"}, "retention": {"resultsDays": 7}})
+        release.upgrade({**values_in(release.namespace), "image": {"tag": "2.0.0"}, "retention": {"resultsDays": 7}})
         platform.roll_out()
     kubectl(*wait, "healthcheck/good", "--for=condition=Healthy")
     platform.stop()
@@ -193,7 +208,9 @@ def test_what_is_installed_works_and_goes_on_through_an_upgrade(
     assert left == [
         "healthcheck.tocsin.dev/bad",
         "healthcheck.tocsin.dev/good",
+        "healthcheck.tocsin.dev/object",
         "secret/bell-tocsin-bootstrap-token",
         "secret/bell-tocsin-encryption-keys",
         "secret/servers",
+        "secret/target",
     ]
