@@ -186,7 +186,7 @@ def test_the_data_is_where_make_up_has_it_or_in_the_folder_of_the_user(
     assert installation.default_data_dir({"XDG_DATA_HOME": "/data"}) == Path(".tocsin")
 
 
-@pytest.mark.parametrize("command", ["token list", "migrate", "doctor", "up", "watch"])
+@pytest.mark.parametrize("command", ["token list", "migrate", "doctor", "watch"])
 def test_a_data_folder_that_cannot_be_read_is_refused_in_our_own_words(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
