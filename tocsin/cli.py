@@ -94,6 +94,18 @@ def operator() -> None:
     become("healthcheck_operator.main")
 
 
+@app.command("forget-cluster")
+def forget_cluster(
+    name: Annotated[str, typer.Argument(help="What TOCSIN_CLUSTER of its operator was.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Let another Kubernetes cluster take a name, and the checks that were made under it."""
+    from tocsin.services.kubernetes_objects import forget_cluster  # noqa: PLC0415 - other commands start faster
+
+    tokens.with_database(data_dir, lambda connection: forget_cluster(connection, name))
+    typer.echo(f"the name {name} is free")
+
+
 @app.command()
 def crd() -> None:
     """Print the CustomResourceDefinition of HealthCheck objects, as YAML."""

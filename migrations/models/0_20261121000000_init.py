@@ -78,6 +78,12 @@ CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
 """
 
 _KUBERNETES = """
+-- Which cluster has a name: two of one name would take one another's objects for gone. The uid is its kube-system's.
+CREATE TABLE kubernetes_clusters (
+    name varchar(63) PRIMARY KEY,
+    uid uuid NOT NULL,
+    claimed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 -- Which HealthCheck owns a check. Once the object is gone and its check was kept, retained_at says since when: the next
 -- object of the same namespace and name adopts the check.
 CREATE TABLE kubernetes_objects (
@@ -427,6 +433,11 @@ _OPERATOR_RIGHTS = {
     "kubernetes_objects": "SELECT, INSERT, UPDATE, DELETE",
     "check_secrets": "SELECT (check_id, organization_id, reference, source_version), INSERT, UPDATE, DELETE",
 }
+_OPERATOR_CLUSTERS = """
+ALTER TABLE kubernetes_clusters ENABLE ROW LEVEL SECURITY;
+CREATE POLICY operator ON kubernetes_clusters TO tocsin_operator USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT ON kubernetes_clusters TO tocsin_operator;
+"""
 _ENGINE_LEDGER = ("ticks", "gaps", "batches", "batch_leases", "rollup_progress", "rollup_marks")
 
 _FUNCTIONS = """
@@ -530,7 +541,8 @@ GRANT {rights} ON {table} TO tocsin_operator;
 async def upgrade(_: BaseDBAsyncClient) -> str:
     isolation = [_isolated(table, rights) for table, rights in _API_RIGHTS.items()]
     engine = [_open_to_engine(table, rights) for table, rights in _ENGINE_RIGHTS.items()]
-    operator = [_open_to_operator(table, rights) for table, rights in _OPERATOR_RIGHTS.items()]
+    operator = [_OPERATOR_CLUSTERS]
+    operator += [_open_to_operator(table, rights) for table, rights in _OPERATOR_RIGHTS.items()]
     ledger = [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;" + _open_to_engine(table, "SELECT, INSERT, UPDATE, DELETE")
         for table in _ENGINE_LEDGER

@@ -11,10 +11,12 @@ import structlog
 
 from healthcheck_operator import metrics
 from healthcheck_operator.cluster import Cluster, ClusterError, MissingObjectError
+from healthcheck_operator.cluster_name import ClusterName
 from healthcheck_operator.handlers import watch
 from healthcheck_operator.observing import News
 from healthcheck_operator.organizations import Organizations
 from healthcheck_operator.reconciling import Reconciler, told
+from healthcheck_operator.references import UnresolvedError
 from healthcheck_operator.sweeping import SWEEP_SECONDS, Sweeper
 from healthcheck_operator.synchronizing import DATABASE_ERRORS, Synchronizer
 from healthcheck_operator.tracking import Tracking
@@ -57,16 +59,15 @@ class Session:
         settings, cluster = environment.settings.operator, environment.cluster
         self._environment = environment
         self._tracking = Tracking()
+        name = ClusterName(cluster, settings.cluster)
         self._synchronizer = Synchronizer(
             cluster,
-            settings.cluster,
+            name,
             Organizations(settings.organizations),
             settings.secret_namespaces,
             KeyRing(environment.settings.encryption.keys),
         )
-        self._sweeper = Sweeper(
-            cluster, settings.cluster, settings.watched_namespaces, self._synchronizer, self._tracking
-        )
+        self._sweeper = Sweeper(cluster, name, settings.watched_namespaces, self._synchronizer, self._tracking)
         self._reconciler = Reconciler(cluster, self._synchronizer, self._tracking)
         self._listed = asyncio.Event()
 
@@ -120,6 +121,9 @@ class Session:
                 return await self._sweeper.sweep()
         except MissingObjectError as exc:
             raise MissingDefinitionError from exc
+        except UnresolvedError as exc:
+            _logger.warning("not_swept", reason=exc.reason, problem=str(exc))
+            return None
         except (ClusterError, *DATABASE_ERRORS) as exc:
             _logger.warning("sweep_failed", **told(exc))
             return None

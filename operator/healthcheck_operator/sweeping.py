@@ -9,6 +9,7 @@ import structlog
 
 from healthcheck_operator import metrics
 from healthcheck_operator.cluster import Cluster, MissingObjectError
+from healthcheck_operator.cluster_name import ClusterName
 from healthcheck_operator.resources import API_VERSION, PLURAL, path_of, read_object
 from healthcheck_operator.synchronizing import Synchronizer
 from healthcheck_operator.tracking import Tracking
@@ -27,7 +28,7 @@ class Sweeper:
     def __init__(
         self,
         cluster: Cluster,
-        cluster_name: str,
+        cluster_name: ClusterName,
         namespaces: Sequence[str] | None,
         synchronizer: Synchronizer,
         tracking: Tracking,
@@ -48,6 +49,7 @@ class Sweeper:
 
         The database is read first: whoever is in it, and in the list no more, was deleted in between or before.
         """
+        await self._cluster_name.claim()
         stored, tracked = await self._compare_with_database(), self._tracking.uids
         present = await self._list()
         for known in stored:
@@ -80,7 +82,7 @@ class Sweeper:
                 return
 
     async def _read_known(self) -> list[KnownObject]:
-        known = await known_objects(self._cluster_name)
+        known = await known_objects(self._cluster_name.name)
         watched = self._namespaces
         return [each for each in known if watched is None or each.key.namespace in watched]
 

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from tortoise.exceptions import BaseORMException
 
 from healthcheck_operator.cluster import Cluster
+from healthcheck_operator.cluster_name import ClusterName
 from healthcheck_operator.conditions import Condition, Truth
 from healthcheck_operator.organizations import Organizations
 from healthcheck_operator.references import UnresolvedError, resolve
@@ -49,7 +50,7 @@ class Synchronizer:
     def __init__(
         self,
         cluster: Cluster,
-        cluster_name: str,
+        cluster_name: ClusterName,
         organizations: Organizations,
         secret_namespaces: Collection[str],
         keys: KeyRing,
@@ -76,6 +77,7 @@ class Synchronizer:
 
     async def _synchronize(self, healthcheck: HealthCheck) -> Attempt:
         wish = read_spec(healthcheck.spec, healthcheck.namespace, healthcheck.name)
+        await self._cluster_name.claim()
         organization_id = await self._organizations.id_of(healthcheck.namespace)
         target, found = await self._find_target(healthcheck, wish)
         secrets, read = await self._read_secrets(healthcheck, wish.kind, target)
@@ -131,7 +133,7 @@ class Synchronizer:
     def _desired(self, healthcheck: HealthCheck, wish: Wish, target: Mapping[str, Any]) -> DesiredCheck:
         fields = cast("DefinitionFields", {**wish.definition, "target": (wish.kind, target)})
         return DesiredCheck(
-            key=ObjectKey(self._cluster_name, healthcheck.namespace, healthcheck.name),
+            key=ObjectKey(self._cluster_name.name, healthcheck.namespace, healthcheck.name),
             uid=healthcheck.uid,
             generation=healthcheck.generation,
             deletion_policy=DeletionPolicy(wish.deletion_policy),

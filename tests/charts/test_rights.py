@@ -97,12 +97,19 @@ def test_an_operator_of_one_team_has_no_right_in_the_cluster() -> None:
     assert not rendered("one team").of("ClusterRole")
 
 
+def test_the_only_namespace_that_the_operator_reads_is_the_one_that_tells_clusters_apart() -> None:
+    roles = rendered("own servers").of("ClusterRole")
+    rules = [rule for role in roles for rule in role["rules"] if "namespaces" in rule["resources"]]
+    assert [rule["resourceNames"] for rule in rules] == [["kube-system"]]
+
+
 def test_the_operator_may_do_what_it_does() -> None:
     assert rights("own servers", "operator") == {
         *((None, "tocsin.dev", "healthchecks", verb) for verb in ("get", "list", "watch", "patch")),
         (None, "tocsin.dev", "healthchecks/status", "patch"),
         (None, "events.k8s.io", "events", "create"),
         (None, "", "services", "get"),
+        (None, "", "namespaces", "get"),
         (None, "networking.k8s.io", "ingresses", "get"),
         *((None, "gateway.networking.k8s.io", kind, "get") for kind in ("httproutes", "gateways")),
         *((NAMESPACE, "coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")),

@@ -9,13 +9,15 @@ import pytest
 
 from tocsin.database import Connection, Role, open_pool
 from tocsin.domain.definitions import DefinitionFields
-from tocsin.domain.errors import ConflictError, InvalidInputError
+from tocsin.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from tocsin.services import checks
 from tocsin.services.kubernetes_objects import (
     DeletionPolicy,
     DesiredCheck,
     ObjectKey,
     apply_object,
+    claim_cluster,
+    forget_cluster,
     known_objects,
     let_go,
     organization_ids,
@@ -147,6 +149,21 @@ async def test_objects_are_known_by_cluster_whatever_the_organization(organizati
     (known,) = await known_objects("default")
     assert (known.check_id, known.key, known.uid, known.is_retained) == (made, KEY, UID, False)
     assert await known_objects("other") == []
+
+
+async def test_a_name_belongs_to_the_first_cluster_that_claims_it(owner: Connection) -> None:
+    first, second = uuid4(), uuid4()
+    assert await claim_cluster("default", first)
+    assert await claim_cluster("default", first)
+    assert not await claim_cluster("default", second)
+
+
+async def test_a_forgotten_name_can_be_claimed_by_another_cluster(owner: Connection) -> None:
+    await claim_cluster("default", uuid4())
+    await forget_cluster(owner, "default")
+    assert await claim_cluster("default", uuid4())
+    with pytest.raises(NotFoundError):
+        await forget_cluster(owner, "nobody")
 
 
 async def test_organizations_are_found_by_name(organization: int) -> None:
