@@ -34,6 +34,8 @@ def make_tls_context(extra_ca_file: str | None = None) -> ssl.SSLContext:
     Files alone, as a context that also looks into the system's folders costs 40% more per handshake.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Some systems' Python, such as Debian's, leaves it to OpenSSL's configuration.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cafile=certifi.where())
     if extra_ca_file is not None:
         context.load_verify_locations(cafile=extra_ca_file)
@@ -108,7 +110,7 @@ async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, 
         await secured.handshake()
     except ssl.SSLCertVerificationError as exc:
         raise ProbeFailure(Reason.TLS, _verification_message(exc, secured, host)) from exc
-    except ssl.SSLEOFError as exc:
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
         raise ProbeFailure(Reason.TLS, "the server closed the connection during the TLS handshake") from exc
     except ssl.SSLError as exc:
         raise ProbeFailure(Reason.TLS, f"the TLS handshake failed: {_readable(exc)}") from exc
