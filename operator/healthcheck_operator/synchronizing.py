@@ -29,7 +29,7 @@ from tocsin.domain.targets import KINDS, parse_target
 from tocsin.domain.targets.model import is_set_by_operator
 from tocsin.domain.targets.secrets import Path, find_references, replaced
 from tocsin.encryption import KeyRing, NoKeyError
-from tocsin.services.check_secrets import forget_secrets, store_secret, stored_versions
+from tocsin.services.check_secrets import store_secret, stored_versions
 from tocsin.services.kubernetes_objects import (
     DeletionPolicy,
     DesiredCheck,
@@ -86,8 +86,8 @@ class Synchronizer:
             waiting = _is_false("Synced", "NotResolved", "what the spec refers to is missing; it goes on as before")
             failed = self._failed(healthcheck, (waiting, found, read, _NOT_STALLED))
             return replace(failed, shown=shown, depends_on_others=True)
-        desired = self._desired(healthcheck, wish, target)
-        check_id = await self._apply(organization_id, desired, secrets)
+        desired = self._desired(healthcheck, wish, target, secrets)
+        check_id = await self._apply(organization_id, desired)
         await self._store_secrets(organization_id, check_id, secrets)
         synced = Condition("Synced", Truth.TRUE, "Applied", "the database holds this generation")
         return Attempt((synced, found, read, _NOT_STALLED), organization_id, check_id, shown, depends_on_others=depends)
@@ -130,7 +130,9 @@ class Synchronizer:
             return {}, _is_false("SecretsResolved", "NoEncryptionKey", str(exc))
         return values, Condition("SecretsResolved", Truth.TRUE, "Resolved", "every Secret was read")
 
-    def _desired(self, healthcheck: HealthCheck, wish: Wish, target: Mapping[str, Any]) -> DesiredCheck:
+    def _desired(
+        self, healthcheck: HealthCheck, wish: Wish, target: Mapping[str, Any], secrets: Collection[str]
+    ) -> DesiredCheck:
         fields = cast("DefinitionFields", {**wish.definition, "target": (wish.kind, target)})
         return DesiredCheck(
             key=ObjectKey(self._cluster_name.name, healthcheck.namespace, healthcheck.name),
@@ -141,16 +143,16 @@ class Synchronizer:
             fields=fields,
             paused=wish.suspend,
             applied_hash=sha256(orjson.dumps((fields, wish), option=orjson.OPT_SORT_KEYS)).digest(),
+            secrets=frozenset(secrets),
         )
 
-    async def _apply(self, organization_id: int, desired: DesiredCheck, secrets: Collection[str]) -> int:
+    async def _apply(self, organization_id: int, desired: DesiredCheck) -> int:
         before = self.known.get(desired.uid)
         if before is not None and before.organization_id != organization_id:
             await let_go(before.organization_id, before.key, before.uid)
         elif before is not None and before.applied_hash == desired.applied_hash and not before.is_retained:
             return before.check_id
         check_id = await apply_object(organization_id, desired)
-        await forget_secrets(organization_id, check_id, keep=secrets)
         self.known[desired.uid] = KnownObject(
             organization_id,
             check_id,

@@ -11,8 +11,10 @@ from tocsin.domain.errors import InvalidInputError, NotFoundError
 from tocsin.encryption import BrokenSealError, KeyRing, NoKeyError, UnknownKeyError
 from tocsin.services import checks
 from tocsin.services.check_secrets import forget_secrets, load_secrets, store_secret, stored_versions
+from tocsin.services.scope import in_organization
 from tocsin.services.secret_rotation import ROWS_AT_ONCE, rotate_secrets, stored_key_ids
 
+forget = in_organization(forget_secrets)
 ORGANIZATION, OTHER, SITE = 1, 2, 1
 REFERENCE = "api-token/value"
 SECRET = "swordfish-7"
@@ -86,9 +88,9 @@ async def test_without_a_key_nothing_is_stored(connection: Connection, check: in
 async def test_what_is_not_kept_is_forgotten(connection: Connection, check: int) -> None:
     await store(check)
     await store(check, reference="login/body")
-    await forget_secrets(ORGANIZATION, check, keep=[REFERENCE])
+    await forget(ORGANIZATION, check, keep=[REFERENCE])
     assert set((await load_secrets(connection, [check]))[check]) == {REFERENCE}
-    await forget_secrets(ORGANIZATION, check)
+    await forget(ORGANIZATION, check)
     assert await load_secrets(connection, [check]) == {check: {}}
 
 
@@ -103,7 +105,7 @@ async def test_a_check_of_another_organization_takes_no_secret_and_shows_none(ch
     await store(check)
     with pytest.raises(NotFoundError):
         await store_secret(OTHER, KEYS, check, REFERENCE, "uid/1", "angelfish")
-    await forget_secrets(OTHER, check)
+    await forget(OTHER, check)
     assert await stored_versions(OTHER, [check]) == {}
     assert await stored_versions(ORGANIZATION, [check]) == {(check, REFERENCE): "uid/1"}
 

@@ -10,7 +10,9 @@ import pytest
 from tocsin.database import Connection, Role, open_pool
 from tocsin.domain.definitions import DefinitionFields
 from tocsin.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from tocsin.encryption import KeyRing
 from tocsin.services import checks
+from tocsin.services.check_secrets import store_secret
 from tocsin.services.kubernetes_objects import (
     DeletionPolicy,
     DesiredCheck,
@@ -92,6 +94,22 @@ async def test_a_deleted_object_takes_its_check_along(owner: Connection, organiz
     await let_go(organization, KEY, UID)
     assert (await check_row(owner, made))["deleted_at"] is not None
     assert await known_objects("default") == []
+
+
+async def test_a_deleted_object_takes_its_secrets_along(owner: Connection, organization: int) -> None:
+    made = await apply_object(organization, DESIRED)
+    await store_secret(organization, KeyRing({"k1": bytes(32)}), made, "api/token", "1", "swordfish")
+    await let_go(organization, KEY, UID)
+    assert await owner.fetchval("SELECT count(*) FROM check_secrets") == 0
+
+
+async def test_secrets_that_an_object_no_longer_refers_to_are_forgotten(owner: Connection, organization: int) -> None:
+    made = await apply_object(organization, replace(DESIRED, secrets=frozenset({"api/token"})))
+    await store_secret(organization, KeyRing({"k1": bytes(32)}), made, "api/token", "1", "swordfish")
+    await apply_object(organization, replace(DESIRED, generation=2, secrets=frozenset({"api/token"})))
+    assert await owner.fetchval("SELECT count(*) FROM check_secrets") == 1
+    await apply_object(organization, replace(DESIRED, generation=3))
+    assert await owner.fetchval("SELECT count(*) FROM check_secrets") == 0
 
 
 async def test_a_retained_check_is_paused_and_adopted_by_the_next_object(owner: Connection, organization: int) -> None:

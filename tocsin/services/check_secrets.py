@@ -61,9 +61,8 @@ async def store_secret(
         raise NotFoundError("check")
 
 
-@in_organization
 async def forget_secrets(scope: Scope, check_id: int, *, keep: Collection[str] = ()) -> None:
-    """Remove the values that a check has, but those of the references to keep."""
+    """Remove the values that a check has, but those of the references to keep, in the caller's transaction."""
     await scope.connection.execute(_FORGET, check_id, list(keep))
 
 

@@ -16,6 +16,7 @@ from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
 from tocsin.domain.texts import validate_name
 from tocsin.models import Check
 from tocsin.services import checks
+from tocsin.services.check_secrets import forget_secrets
 from tocsin.services.scope import Scope, in_organization
 from tocsin.services.sites import ensure_site
 
@@ -41,7 +42,10 @@ class ObjectKey:
 
 @dataclass(frozen=True, slots=True)
 class DesiredCheck:
-    """What one generation of an object wants. `applied_hash` tells two such wishes apart."""
+    """What one generation of an object wants. `applied_hash` tells two such wishes apart.
+
+    `secrets` are the references to Secrets that its target holds.
+    """
 
     key: ObjectKey
     uid: UUID
@@ -51,6 +55,7 @@ class DesiredCheck:
     fields: DefinitionFields
     paused: bool
     applied_hash: bytes
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +194,16 @@ async def _adopted(scope: Scope, before: asyncpg.Record, desired: DesiredCheck) 
     is_same = before["uid"] == desired.uid
     if check is not None and (is_same or before["deletion_policy"] == DeletionPolicy.RETAIN):
         return check
-    if check is not None:
-        await checks.remove(scope, check.id, _actor(desired.key))
-    await scope.connection.execute(_FORGET, before["check_id"])
+    await _remove(scope, check, desired.key, before["check_id"])
     return None
+
+
+async def _remove(scope: Scope, check: Check | None, key: ObjectKey, check_id: int) -> None:
+    """End a check for good, unless somebody did, with its secrets, and what is known of its object."""
+    if check is not None:
+        await checks.remove(scope, check_id, _actor(key))
+    await forget_secrets(scope, check_id)
+    await scope.connection.execute(_FORGET, check_id)
 
 
 async def _make_or_change(
@@ -202,6 +213,7 @@ async def _make_or_change(
         return await checks.make(scope, site_id, definition, paused=desired.paused)
     await checks.change(scope, check, site_id, definition, _actor(desired.key))
     await checks.set_paused(scope, check, _actor(desired.key), paused=desired.paused)
+    await forget_secrets(scope, check.id, keep=desired.secrets)
     check_id: int = check.id
     return check_id
 
@@ -217,9 +229,7 @@ async def let_go(scope: Scope, key: ObjectKey, uid: UUID) -> None:
         await checks.set_paused(scope, check, _actor(key), paused=True)
         await scope.connection.execute(_RETAIN, check.id, await scope.now())
         return
-    if check is not None:
-        await checks.remove(scope, check.id, _actor(key))
-    await scope.connection.execute(_FORGET, row["check_id"])
+    await _remove(scope, check, key, row["check_id"])
 
 
 def _actor(key: ObjectKey) -> str:
