@@ -106,13 +106,12 @@ def memory_mib(pid: int, field: str = "VmHWM") -> float:
 
 def until_true(cluster: Cluster, process: EngineProcess, objects: int, began: float, cpu: tuple[float, float]) -> Cost:
     """Ask seldom, as asking costs the API server too; the clock stops when nothing was missing any more."""
-    assert process.process is not None
     while (true := true_statuses(cluster)) < objects:
         if time.monotonic() - began > _PATIENCE_SECONDS:
             raise TimeoutError(f"{objects - true} of {objects} statuses are not true")
         time.sleep(0.5)
     seconds = time.monotonic() - began
-    own, api = cpu_seconds(process.process.pid), cpu_seconds(cluster.api_server.pid)
+    own, api = cpu_seconds(process.pid), cpu_seconds(cluster.api_server.pid)
     return Cost(seconds, own - cpu[0], api - cpu[1])
 
 
@@ -124,8 +123,7 @@ def start_and_wait(cluster: Cluster, process: EngineProcess, objects: int) -> Co
 
 
 def change_and_wait(cluster: Cluster, process: EngineProcess, objects: int) -> Cost:
-    assert process.process is not None
-    cpu = cpu_seconds(process.process.pid), cpu_seconds(cluster.api_server.pid)
+    cpu = cpu_seconds(process.pid), cpu_seconds(cluster.api_server.pid)
     headers = {"Content-Type": "application/merge-patch+json"}
 
     def change(number: int) -> None:
@@ -186,12 +184,12 @@ def measure(cluster: Cluster, servers: Servers, folder: Path, objects: int) -> l
         process.start()
         while not is_ready():
             time.sleep(0.2)
-        empty = memory_mib(process.process.pid, "VmRSS")
+        empty = memory_mib(process.pid, "VmRSS")
         process.terminate()
         process.wait()
         at_once(lambda number: cluster.create(COLLECTION, healthcheck(number)), objects)
         first = start_and_wait(cluster, process, objects)
-        peak = memory_mib(process.process.pid)
+        peak = memory_mib(process.pid)
         changed = change_and_wait(cluster, process, objects)
         again = restart_and_wait(cluster, process, objects)
     return [

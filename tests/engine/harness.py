@@ -91,6 +91,11 @@ class EngineProcess:
         return self.process.wait(seconds)
 
     @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 

@@ -7,8 +7,8 @@ import pytest
 FIELDS = """
     __typename ... on Problem { message }
     ... on Check {
-        id name description kind status paused intervalSeconds schedule { cron timeZone } timeoutSeconds failureThreshold
-        successThreshold labels { name value } site { id name } openIncident { id } lastResult { slot }
+        id name description kind status paused intervalSeconds schedule { cron timeZone } timeoutSeconds
+        failureThreshold successThreshold labels { name value } site { id name } openIncident { id } lastResult { slot }
         target {
             __typename
             ... on HttpTarget {
