@@ -43,9 +43,11 @@ def own_platform(servers: EmbeddedServers, folder: Path) -> Iterator[Platform]:
 async def copy_database(server_url: str, source: str, name: str) -> None:
     """Put a copy in the place of the database of this name, if there is one. Nobody may use the source meanwhile."""
     connection = await asyncpg.connect(server_url)
-    await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
-    await connection.close()
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
+    finally:
+        await connection.close()
 
 
 @contextmanager
