@@ -28,7 +28,6 @@ _NEWS_SECONDS: Final = 1.0
 # Without an object nothing is listed, and without a sweep nobody is ready.
 _FIRST_SWEEP_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 5.0
-_LONGEST_SWEEP_SECONDS: Final = 60.0
 # So many sweeps in a row that find what the watch did not tell mean that it tells nothing any more.
 _SWEEPS_OF_A_STALLED_WATCH: Final = 2
 
@@ -117,8 +116,7 @@ class Session:
         metrics.OBJECTS.set(len(self._tracking))
         metrics.WAITING.set(self._tracking.waiting_count)
         try:
-            async with asyncio.timeout(_LONGEST_SWEEP_SECONDS):
-                return await self._sweeper.sweep()
+            return await self._sweeper.sweep()
         except MissingObjectError as exc:
             raise MissingDefinitionError from exc
         except UnresolvedError as exc:
