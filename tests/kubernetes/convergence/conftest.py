@@ -9,7 +9,7 @@ from tests.engine.harness import Platform
 from tests.kubernetes.cluster import Cluster as Servers
 from tests.kubernetes.conftest import MakeAccount
 from tests.kubernetes.convergence.operators import KEYS, RULES, SECRET_RULES, Cluster
-from tests.kubernetes.convergence.shared import OFTEN, operator_token, own_namespace, own_platform
+from tests.kubernetes.convergence.shared import BRIEFLY, OFTEN, operator_token, own_namespace, own_platform
 from tests.kubernetes.convergence.targets import Target, served_target
 from tests.kubernetes.programs import Client
 from tocsin.embedded import EmbeddedServers
@@ -54,7 +54,7 @@ def unwatched(
 
 @pytest.fixture(scope="module")
 def operated(cluster: Servers, unwatched: Cluster) -> Cluster:
-    """An operator for all tests of a module, which leave it running. It sweeps every few seconds."""
+    """An operator for all tests of a module, which leave it running. It sweeps often, and leads for a short time."""
     unwatched.kubeconfig = cluster.kubeconfig_with(operator_token(cluster, unwatched.namespace))
-    unwatched.operator(OFTEN)
+    unwatched.operator(OFTEN + BRIEFLY)
     return unwatched

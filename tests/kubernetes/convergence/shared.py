@@ -23,8 +23,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ACCOUNT = "tocsin-operator"
-# The sweep comes often, so that tests do not wait for it.
-OFTEN = "import healthcheck_operator.session as session; session.SWEEP_SECONDS = 4.0"
+# The sweep comes often, and kopf gives up early, so that tests do not wait for them.
+OFTEN = """
+from healthcheck_operator import handlers, session
+session.SWEEP_SECONDS = 4.0
+handlers._BACKOFFS_SECONDS = (0.5, 1.0, 2.0)
+"""
+# A Lease that is over soon.
+BRIEFLY = """
+from healthcheck_operator import leadership
+leadership.LEASE_SECONDS, leadership.RENEW_DEADLINE_SECONDS = 5.0, 4.0
+"""
 
 
 @contextmanager

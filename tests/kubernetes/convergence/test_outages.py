@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -101,10 +102,21 @@ async def test_checks_that_a_database_forgot_are_made_again(operated: Cluster, n
     operated.until_applied(name)
 
 
-def test_a_namespace_with_many_objects_is_deleted_soon(kubectl: Client, definition: None, controllers: None) -> None:
+def make_many(cluster: Cluster) -> None:
+    """Make many objects, wait until the operator knows them, and let it go for good."""
+    operator = cluster.operator()
     objects = [healthcheck(f"check-{number}", interval="1h", http=HTTP) for number in range(MANY)]
+    cluster.run("create", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    ready = 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'
+    wait_until(lambda: cluster.run("get", "thc", "-o", ready), lambda found: found.count("True") == MANY)
+    operator.kill()
+
+
+def test_a_namespace_is_deleted_soon_also_without_the_operator(
+    watched: Cluster, kubectl: Client, cluster: Servers
+) -> None:
     kubectl("create", "namespace", "leaving")
-    kubectl("create", "-n", "leaving", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    make_many(replace(watched, namespace="leaving", kubeconfig=cluster.kubeconfig))
     kubectl("delete", "namespace", "leaving", "--timeout=30s")
 
 
@@ -131,15 +143,22 @@ def test_an_operator_that_is_there_before_the_definition_waits_for_it(
     without_definition.until_applied("web", seconds=60)
 
 
-async def test_a_definition_that_is_deleted_takes_its_objects_along_and_comes_back(
+async def test_a_definition_is_deleted_soon_and_its_checks_end_when_it_is_back(
     watched: Cluster, kubectl: Client
 ) -> None:
+    make_many(watched)
+    kubectl("delete", "--timeout=30s", "-f", DEFINITION)
+    define(kubectl)
+    watched.operators[0].start()
+    query = "SELECT count(*) = 0 FROM checks WHERE deleted_at IS NULL"
+    await eventually(lambda: watched.platform.ask(query), 60)
+
+
+async def test_an_operator_goes_on_after_its_definition_was_away(watched: Cluster, kubectl: Client) -> None:
     watched.operator()
     watched.apply("web", interval="1h", http=HTTP)
     watched.until_applied("web")
     kubectl("delete", "--timeout=30s", "-f", DEFINITION)
     define(kubectl)
-    query = "SELECT count(*) = 0 FROM checks WHERE deleted_at IS NULL"
-    await eventually(lambda: watched.platform.ask(query), 60)
-    watched.apply("web", interval="1h", http=HTTP)
+    watched.apply("web", interval="2h", http=HTTP)
     watched.until_applied("web", seconds=60)
