@@ -92,7 +92,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def print_definition() -> str:
+def definition_text() -> str:
     """The definition as YAML, as it is committed in the chart."""
     header = "# Made by `tocsin crd` from the models of targets. Do not edit; run `make crd`.\n"
     return header + yaml.dump(
@@ -101,4 +101,4 @@ def print_definition() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(print_definition())
+    sys.stdout.write(definition_text())

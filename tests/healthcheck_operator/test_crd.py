@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthcheck_operator.crd import custom_resource_definition, print_definition
+from healthcheck_operator.crd import custom_resource_definition, definition_text
 from healthcheck_operator.schedule_schemas import CRON_PATTERN
 from tocsin.domain.cron import validate_cron
 from tocsin.domain.targets.addresses import IPV4_PATTERN, IPV6_PATTERN, validate_host
@@ -27,7 +27,7 @@ def version() -> Any:
 
 
 def test_the_committed_definition_is_what_the_models_say() -> None:
-    assert COMMITTED.read_text() == print_definition(), "run `make crd`"
+    assert COMMITTED.read_text() == definition_text(), "run `make crd`"
 
 
 def test_the_definition_is_far_below_what_client_side_apply_allows() -> None:
@@ -35,11 +35,11 @@ def test_the_definition_is_far_below_what_client_side_apply_allows() -> None:
 
 
 def test_the_definition_has_no_anchors() -> None:
-    assert not re.search(r"[&*]id\d", print_definition())
+    assert not re.search(r"[&*]id\d", definition_text())
 
 
 def test_the_printed_definition_is_the_definition() -> None:
-    assert yaml.safe_load(print_definition()) == custom_resource_definition()
+    assert yaml.safe_load(definition_text()) == custom_resource_definition()
 
 
 def test_interval_schedule_and_timeout_have_no_default() -> None:
@@ -58,7 +58,7 @@ def test_the_columns_are_those_that_people_look_for() -> None:
 def test_the_command_prints_the_definition(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("tocsin")), "crd"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == print_definition()
+    assert done.stdout == definition_text()
 
 
 CRONS = st.builds(" ".join, st.lists(st.text("0123456789*,-/L#W", min_size=1, max_size=5), min_size=4, max_size=6))

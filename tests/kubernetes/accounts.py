@@ -20,13 +20,6 @@ def allow(cluster: Cluster, namespace: str, account: str, rules: Rules) -> None:
     cluster.create(f"{place}/rolebindings", binding("Role", namespace, account, account))
 
 
-def allow_everywhere(cluster: Cluster, namespace: str, account: str, rules: Rules) -> None:
-    """Give the account these rights in all namespaces, and on what has none."""
-    name = f"{namespace}-{account}"
-    cluster.create(f"{RBAC}/clusterroles", named(name) | {"rules": rules})
-    cluster.create(f"{RBAC}/clusterrolebindings", binding("ClusterRole", namespace, account, name))
-
-
 def named(name: str) -> dict[str, Any]:
     return {"metadata": {"name": name}}
 

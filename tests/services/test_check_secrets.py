@@ -1,11 +1,9 @@
 """Values of secrets: stored by the operator, who cannot read them, and read by the engine, each in its own place."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
 
-from tocsin.database import Connection, Pool, Role, open_pool, orm
+from tocsin.database import Connection, Pool, Role, open_pool
 from tocsin.domain.definitions import DefinitionFields
 from tocsin.domain.errors import InvalidInputError, NotFoundError
 from tocsin.encryption import BrokenSealError, KeyRing, NoKeyError, UnknownKeyError
@@ -13,6 +11,8 @@ from tocsin.services import checks
 from tocsin.services.check_secrets import forget_secrets, load_secrets, store_secret, stored_versions
 from tocsin.services.scope import in_organization
 from tocsin.services.secret_rotation import ROWS_AT_ONCE, rotate_secrets, stored_key_ids
+
+pytestmark = pytest.mark.usefixtures("operator_orm")
 
 forget = in_organization(forget_secrets)
 ORGANIZATION, OTHER, SITE = 1, 2, 1
@@ -27,13 +27,6 @@ FIELDS: DefinitionFields = {
         {"url": "https://example.com/", "headers": [{"name": "Authorization", "value": {"secret": REFERENCE}}]},
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-async def operator_orm(database_url: str) -> AsyncIterator[None]:
-    """Tortoise in the operator's role, as the operator opens it."""
-    async with orm(database_url, Role.OPERATOR):
-        yield
 
 
 @pytest.fixture
