@@ -1,5 +1,6 @@
 """Where a target is, told by a Service, an Ingress or an HTTPRoute of the object's own namespace."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,8 @@ _PATHS: Final[Mapping[str, tuple[str, str]]] = {
     "httpRouteRef": ("HTTPRoute", "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes/{}"),
 }
 _GATEWAY: Final = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
+# The Gateway API lets a route name its Gateway by any text, which would lead to any path of the API server.
+_OBJECT_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 
 
 class UnresolvedError(Exception):
@@ -113,9 +116,11 @@ def cluster_domain(file: Path = Path("/etc/resolv.conf")) -> str:
 async def _listens_with_tls(cluster: Cluster, namespace: str, parents: Sequence[Any]) -> bool:
     """Whether one of the listeners that the route is attached to speaks TLS."""
     for parent in parents:
-        path = _GATEWAY.format(parent.get("namespace") or namespace, parent["name"])
+        place = parent.get("namespace") or namespace, parent["name"]
+        if not all(map(_OBJECT_NAME.fullmatch, place)):
+            raise UnresolvedError("NotFound", "a parentRef of the HTTPRoute names no Gateway; give it the name of one")
         try:
-            gateway = await cluster.get(path)
+            gateway = await cluster.get(_GATEWAY.format(*place))
         except (MissingObjectError, ForbiddenCallError) as exc:
             raise UnresolvedError("NotFound", f"Gateway {parent['name']} cannot be read: {exc}") from exc
         section = parent.get("sectionName")

@@ -51,4 +51,6 @@ def _value(secrets: Mapping[str, Any], reference: str) -> SecretValue:
         value = base64.b64decode(data[key], validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise UnresolvedError("InvalidValue", f"Secret {name} holds no UTF-8 text under {key}") from None
+    if not value:
+        raise UnresolvedError("InvalidValue", f"Secret {name} holds nothing under {key}; give it a value")
     return SecretValue(value, f"{metadata['uid']}/{metadata['resourceVersion']}")

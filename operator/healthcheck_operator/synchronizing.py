@@ -108,6 +108,7 @@ class Synchronizer:
         as_url = "url" in KINDS[wish.kind].model_fields
         try:
             address = await resolve(self._cluster, healthcheck.namespace, wish.reference, as_url=as_url)
+            _judge_values(wish.kind, target, {(field,): value for field, value in address.items()})
         except UnresolvedError as exc:
             return target, _is_false("TargetResolved", exc.reason, str(exc))
         return {**target, **address}, Condition("TargetResolved", Truth.TRUE, "Resolved", "the reference leads to it")
@@ -195,8 +196,8 @@ def _fields(kind: str) -> ItemsView[str, FieldInfo]:
     return KINDS[kind].model_fields.items()
 
 
-def _judge_values(kind: str, target: Mapping[str, Any], values: Mapping[Path, str]) -> None:
-    """Raise UnresolvedError, without the value, where a value cannot stand."""
+def _judge_values(kind: str, target: Mapping[str, Any], values: Mapping[Path, str | int]) -> None:
+    """Raise UnresolvedError, without the value, where a value from elsewhere cannot stand."""
     try:
         parse_target(kind, replaced(target, values))
     except ValidationError as exc:
