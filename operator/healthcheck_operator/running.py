@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -12,8 +13,10 @@ from tocsin.models.codes import OUTCOMES
 from tocsin.services.runs import GRACE, request_run, wait_for_run
 
 _POINTER: Final = "/metadata/annotations/" + RUN_AT_ANNOTATION.replace("/", "~1")
-# Runs whose result is awaited; without a reference a task may vanish.
-_awaited: set[asyncio.Task[None]] = set()
+# Each run that is awaited asks the database again and again; objects may be annotated by the thousand.
+_turns: Final = asyncio.Semaphore(20)
+# Runs by their object; without a reference a task may vanish.
+_awaited: Final[dict[UUID, asyncio.Task[None]]] = {}
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -21,12 +24,13 @@ _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 async def start_run(cluster: Cluster, healthcheck: HealthCheck, organization_id: int, check_id: int) -> None:
     """Ask for a probe, take the annotation away, and tell in an event what the probe found.
 
-    The annotation goes first, so that a crash between the two loses a run instead of repeating it for ever.
+    The annotation goes first, so that a crash between the two loses a run instead of repeating it for ever. Whoever
+    asks while a run of the object is awaited gets its result.
     """
-    if await _take_annotation(cluster, healthcheck):
-        task = asyncio.create_task(_run(cluster, healthcheck, organization_id, check_id))
-        _awaited.add(task)
-        task.add_done_callback(_awaited.discard)
+    uid = healthcheck.uid
+    if await _take_annotation(cluster, healthcheck) and uid not in _awaited:
+        _awaited[uid] = asyncio.create_task(_run_in_turn(cluster, healthcheck, organization_id, check_id))
+        _awaited[uid].add_done_callback(lambda _: _awaited.pop(uid))
 
 
 async def _take_annotation(cluster: Cluster, healthcheck: HealthCheck) -> bool:
@@ -42,6 +46,11 @@ async def _take_annotation(cluster: Cluster, healthcheck: HealthCheck) -> bool:
             return False
         raise
     return True
+
+
+async def _run_in_turn(cluster: Cluster, healthcheck: HealthCheck, organization_id: int, check_id: int) -> None:
+    async with _turns:
+        await _run(cluster, healthcheck, organization_id, check_id)
 
 
 async def _run(cluster: Cluster, healthcheck: HealthCheck, organization_id: int, check_id: int) -> None:
