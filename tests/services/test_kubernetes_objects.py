@@ -120,6 +120,14 @@ async def test_a_retained_check_is_paused_and_adopted_by_the_next_object(owner: 
     assert not (await check_row(owner, made))["paused"]
 
 
+async def test_a_successor_gets_no_secrets_of_its_predecessor(owner: Connection, organization: int) -> None:
+    made = await apply_object(organization, replace(RETAINED, secrets=frozenset({"api/token"})))
+    await store_secret(organization, KeyRing({"k1": bytes(32)}), made, "api/token", "1", "swordfish")
+    await let_go(organization, KEY, UID)
+    await apply_object(organization, replace(RETAINED, uid=uuid4(), secrets=frozenset({"api/token"})))
+    assert await owner.fetchval("SELECT count(*) FROM check_secrets") == 0
+
+
 async def test_a_deletion_that_is_told_late_does_not_touch_the_successor(owner: Connection, organization: int) -> None:
     await apply_object(organization, DESIRED)
     successor = await apply_object(organization, replace(DESIRED, uid=uuid4()))
@@ -167,6 +175,19 @@ async def test_objects_are_known_by_cluster_whatever_the_organization(organizati
     (known,) = await known_objects("default")
     assert (known.check_id, known.key, known.uid, known.is_retained) == (made, KEY, UID, False)
     assert await known_objects("other") == []
+
+
+async def test_an_object_that_moved_is_known_by_the_check_that_it_owns(owner: Connection, organization: int) -> None:
+    await owner.execute("INSERT INTO organizations (id, name) VALUES (2, 'two')")
+    await owner.execute("INSERT INTO event_counters (organization_id) VALUES (2)")
+    # In both orders of their rows.
+    for there, here in ((organization, 2), (2, organization)):
+        await apply_object(there, RETAINED)
+        await let_go(there, KEY, UID)
+        await apply_object(here, RETAINED)
+        [known] = await known_objects("default")
+        assert (known.organization_id, known.is_retained) == (here, False)
+        await let_go(here, KEY, UID)
 
 
 async def test_a_name_belongs_to_the_first_cluster_that_claims_it(owner: Connection) -> None:

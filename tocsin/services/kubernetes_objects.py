@@ -72,14 +72,17 @@ class KnownObject:
 
 
 _KNOWN = """
-SELECT organization_id, check_id, cluster, namespace, name, uid, generation, applied_hash, retained_at
-FROM tocsin_kubernetes_objects($1)
+SELECT DISTINCT ON (uid) organization_id, check_id, cluster, namespace, name, uid, generation, applied_hash, retained_at
+FROM tocsin_kubernetes_objects($1) ORDER BY uid, retained_at DESC
 """
 _ORGANIZATIONS = "SELECT id, name FROM tocsin_organizations($1)"
 
 
 async def known_objects(cluster: str) -> list[KnownObject]:
-    """Every object of a cluster that owns a check, or owned one that was kept."""
+    """Every object of a cluster that owns a check, or owned one that was kept.
+
+    One whose namespace moved to another organization may have left a check behind, and is known by the one it owns.
+    """
     async with no_organization() as connection:
         rows = await connection.fetch(_KNOWN, cluster)
     return [_known(row) for row in rows]
@@ -193,6 +196,9 @@ async def _adopted(scope: Scope, before: asyncpg.Record, desired: DesiredCheck) 
     check = await Check.filter(id=before["check_id"], deleted_at=None).select_for_update().first()
     is_same = before["uid"] == desired.uid
     if check is not None and (is_same or before["deletion_policy"] == DeletionPolicy.RETAIN):
+        if not is_same:
+            # They were its predecessor's: the namespace may have been made anew, for others.
+            await forget_secrets(scope, check.id)
         return check
     await _remove(scope, check, desired.key, before["check_id"])
     return None
