@@ -52,11 +52,13 @@ class Reconciler:
     async def reconcile(self, chunk: Sequence[Tracked]) -> None:
         """Look at some objects once. What fails is looked at again later."""
         alive = await self._each(chunk, self._synchronize)
+        await self._each([tracked for tracked in alive if _needs_retry(tracked)], self._write_unobserved)
+        synced = [tracked for tracked in alive if not _needs_retry(tracked)]
         try:
-            await self._write_statuses(alive)
+            await self._write_statuses(synced)
         except DATABASE_ERRORS as exc:
-            _logger.warning("database_unavailable", objects=len(alive), error=type(exc).__name__)
-            await self._each(alive, self._write_unobserved)
+            _logger.warning("database_unavailable", objects=len(synced), error=type(exc).__name__)
+            await self._each(synced, self._write_unobserved)
         await self._each([tracked for tracked in alive if tracked.reports], self._report)
 
     async def _each(self, chunk: Sequence[Tracked], work: Callable[[Tracked], Awaitable[bool]]) -> list[Tracked]:
@@ -109,6 +111,9 @@ class Reconciler:
         plain = {check_id: Observed(row) for check_id, row in rows.items()}
         stale = []
         for tracked in chunk:
+            if tracked.attempt is None:
+                # Another generation came meanwhile, and stands in the queue.
+                continue
             if _check_is_missing(tracked, rows):
                 self._start_anew(tracked)
             elif tracked.is_stale or differs(_status(tracked, plain, now), tracked.healthcheck.status):
@@ -118,7 +123,7 @@ class Reconciler:
         observed = await with_uptimes(_places(stale), rows)
 
         async def write(tracked: Tracked) -> bool:
-            return await self._write(tracked, _status(tracked, observed, now))
+            return tracked.attempt is not None and await self._write(tracked, _status(tracked, observed, now))
 
         await self._each(stale, write)
 
@@ -178,6 +183,10 @@ def told(exc: Exception) -> dict[str, object]:
 def _places(chunk: Sequence[Tracked]) -> list[tuple[int, int]]:
     attempts = [each.attempt for each in chunk]
     return [(a.organization_id, a.check_id) for a in attempts if a and a.organization_id and a.check_id]
+
+
+def _needs_retry(tracked: Tracked) -> bool:
+    return tracked.attempt is not None and tracked.attempt.needs_retry
 
 
 def _check_is_missing(tracked: Tracked, rows: Container[int]) -> bool:

@@ -19,6 +19,7 @@ from tests.kubernetes.programs import Client
 HTTP = {"url": "http://127.0.0.1:9/"}
 MANY = 100
 SECONDS_FROZEN = 3
+SECONDS_UNTIL_SETTLED = 2
 
 
 @pytest.fixture
@@ -79,22 +80,37 @@ async def test_a_database_that_is_frozen_is_waited_for(operated: Cluster, name: 
 
 
 async def test_an_operator_that_starts_without_its_database_waits_for_it(operated: Cluster, name: str) -> None:
-    other, [operator] = new_name(), operated.operators
-    operator.terminate()
-    operator.wait()
-    await operated.platform.kill_postgres()
-    operator.start()
+    other, before = new_name(), operated.get(name)["metadata"]["resourceVersion"]
+    await restart_without_database(operated)
     operated.apply(other, interval="1h", http=HTTP)
     operated.wait_reason(other, "Synced", "DatabaseUnavailable")
-    operated.run("delete", "thc", name)
     await operated.platform.start_postgres()
     operated.until_applied(other)
+    assert operated.get(name)["metadata"]["resourceVersion"] == before
+
+
+async def test_what_is_deleted_without_operator_and_database_takes_its_check_along(
+    operated: Cluster, name: str
+) -> None:
+    await restart_without_database(operated)
+    operated.run("delete", "thc", name)
+    await operated.platform.start_postgres()
     query = "SELECT count(*) = 0 FROM checks WHERE name = $1 AND deleted_at IS NULL"
     await eventually(lambda: operated.platform.ask(query, name), 30)
 
 
+async def restart_without_database(cluster: Cluster) -> None:
+    [operator] = cluster.operators
+    operator.terminate()
+    operator.wait()
+    await cluster.platform.kill_postgres()
+    operator.start()
+
+
 async def test_checks_that_a_database_forgot_are_made_again(operated: Cluster, name: str) -> None:
     platform = operated.platform
+    # Whoever is new to the operator it looks at twice.
+    await asyncio.sleep(SECONDS_UNTIL_SETTLED)
     await copy_database(platform.servers.database_url, TEMPLATE, await platform.ask("SELECT current_database()"))
     await platform.prepare()
     query = "SELECT count(*) = 1 FROM checks WHERE name = $1"
@@ -109,7 +125,8 @@ def make_many(cluster: Cluster) -> None:
     cluster.run("create", "-f", "-", stdin=yaml.safe_dump_all(objects))
     ready = 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'
     wait_until(lambda: cluster.run("get", "thc", "-o", ready), lambda found: found.count("True") == MANY)
-    operator.kill()
+    operator.terminate()
+    operator.wait()
 
 
 def test_a_namespace_is_deleted_soon_also_without_the_operator(
