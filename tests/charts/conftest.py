@@ -1,8 +1,10 @@
 """A Kubernetes API for the chart, and a namespace of the strictest kind."""
 
 import json
+import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -12,11 +14,13 @@ from tests.charts.rendering import CHART
 from tests.kubernetes.cluster import Cluster
 
 # Fixtures of the tests on Kubernetes, for these tests as well.
-from tests.kubernetes.conftest import cluster, controllers, helm, helm_3, kubectl, namespace  # noqa: F401
+from tests.kubernetes.conftest import cluster, controllers, helm, helm_3, kubectl  # noqa: F401
 from tests.kubernetes.programs import Client
 
+HELMS = ("helm", "helm_3")  # fixtures
 STRICTEST = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
-CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/healthchecks.tocsin.dev"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+CRD = f"{DEFINITIONS}/healthchecks.tocsin.dev"
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,35 @@ class Release:
         return done.stderr
 
 
-@pytest.fixture(params=["helm", "helm_3"])
-def release(request: pytest.FixtureRequest, cluster: Cluster, namespace: str) -> Iterator[Release]:  # noqa: F811
-    """Not installed yet, in a namespace that refuses all that is not restricted, and warns of it; with each helm."""
-    client: Client = request.getfixturevalue(request.param)
-    cluster.api.patch(
-        f"/api/v1/namespaces/{namespace}",
-        json={"metadata": {"labels": STRICTEST}},
-        headers={"Content-Type": "application/merge-patch+json"},
-    ).raise_for_status()
-    for team in ("team-a", "team-b"):
-        cluster.api.post("/api/v1/namespaces", json={"metadata": {"name": team}})
-    release = Release(client, namespace)
+@contextmanager
+def new_release(cluster: Cluster, helm: Client) -> Iterator[Release]:  # noqa: F811
+    """Not installed yet, in a namespace of its own that refuses all that is not restricted, and warns of it."""
+    release = Release(helm, f"test-{secrets.token_hex(4)}")
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": release.namespace, "labels": STRICTEST}})
     yield release
     release.uninstall()
     # It is kept when the release goes, with the name of its owner.
-    cluster.api.delete(CRD)
+    delete_definition(cluster)
+    cluster.api.delete(f"/api/v1/namespaces/{release.namespace}")
+
+
+def delete_definition(cluster: Cluster) -> None:  # noqa: F811
+    """Returns when it is gone: as long as it is being deleted, no other release can bring it."""
+    ours = {"watch": "true", "fieldSelector": "metadata.name=healthchecks.tocsin.dev"}
+    with cluster.api.stream("GET", DEFINITIONS, params=ours, timeout=30) as watch:
+        if cluster.api.delete(CRD).is_success:
+            assert any(json.loads(line)["type"] == "DELETED" for line in watch.iter_lines())
+
+
+@pytest.fixture(scope="session")
+def teams(cluster: Cluster, controllers: None) -> None:  # noqa: F811
+    """The namespaces that the values speak of."""
+    for team in ("team-a", "team-b"):
+        cluster.create("/api/v1/namespaces", {"metadata": {"name": team}})
+
+
+@pytest.fixture(params=HELMS)
+def release(request: pytest.FixtureRequest, cluster: Cluster, teams: None) -> Iterator[Release]:  # noqa: F811
+    """A release of each helm, for one test."""
+    with new_release(cluster, request.getfixturevalue(request.param)) as release:
+        yield release

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.charts.conftest import CRD, Release
-from tests.charts.matrix import MATRIX, OWN_SERVERS, TRIAL
-from tests.charts.rendering import CHART, labels_of
+from tests.charts.matrix import MATRIX, TRIAL
+from tests.charts.rendering import labels_of
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.programs import Client
 
@@ -24,7 +24,10 @@ def listed(kubectl: Client, kinds: str, namespace: str) -> list[dict[str, Any]]:
 
 
 # That the other version renders the same is tested without a server.
-@pytest.mark.parametrize("release", ["helm"], indirect=True)
+one_helm = pytest.mark.parametrize("release", ["helm"], indirect=True)
+
+
+@one_helm
 @pytest.mark.parametrize("name", MATRIX)
 def test_a_release_is_installed_and_goes_without_a_warning(name: str, release: Release, kubectl: Client) -> None:
     assert release.install(MATRIX[name]) == ""
@@ -32,6 +35,7 @@ def test_a_release_is_installed_and_goes_without_a_warning(name: str, release: R
     assert "warning" not in release.uninstall().lower()
 
 
+@one_helm
 def test_the_pods_are_admitted_where_only_restricted_ones_are(release: Release, kubectl: Client) -> None:
     release.install(MATRIX["network policies"])
     for workload in listed(kubectl, "deployments,statefulsets", release.namespace):
@@ -89,51 +93,3 @@ def test_a_release_that_comes_back_finds_what_it_left(release: Release, kubectl:
     release.uninstall()
     assert release.install(TRIAL) == ""
     assert secrets_of(kubectl, release.namespace) == before
-
-
-def test_the_definition_is_the_committed_one(release: Release, kubectl: Client, cluster: Cluster) -> None:
-    release.install(OWN_SERVERS)
-    kubectl("wait", "--for=condition=Established", "crd/healthchecks.tocsin.dev", "--timeout=20s")
-    committed = (CHART / "files" / "crds" / "healthchecks.yaml").read_text()
-    assert kubectl("diff", "-f", "-", stdin=committed) == ""
-
-
-def may(kubectl: Client, account: str, *request: str) -> bool:
-    answer = json.loads(request_of(account, *request))
-    asked = kubectl("create", "-o", "jsonpath={.status.allowed}", "-f", "-", stdin=json.dumps(answer))
-    return asked == "true"
-
-
-def request_of(account: str, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> str:
-    resource, _, subresource = resource.partition("/")
-    attributes = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
-    return json.dumps(
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                "user": account,
-                "groups": ["system:serviceaccounts", "system:authenticated"],
-                "resourceAttributes": {**attributes, "namespace": namespace, "name": name},
-            },
-        }
-    )
-
-
-def test_the_operator_may_read_secrets_where_the_values_say(release: Release, kubectl: Client) -> None:
-    release.install({**OWN_SERVERS, "operator": {"secretNamespaces": ["team-a"]}})
-    operator = f"system:serviceaccount:{release.namespace}:bell-tocsin-operator"
-    assert may(kubectl, operator, "get", "", "secrets", "team-a", "any")
-    assert not may(kubectl, operator, "list", "", "secrets", "team-a")
-    assert not may(kubectl, operator, "get", "", "secrets", "team-b", "any")
-    assert not may(kubectl, operator, "get", "", "secrets", release.namespace, "bell-tocsin-encryption-keys")
-    assert may(kubectl, operator, "patch", "tocsin.dev", "healthchecks/status", "team-b", "any")
-    assert not may(kubectl, operator, "delete", "tocsin.dev", "healthchecks", "team-b", "any")
-
-
-def test_the_other_roles_may_do_nothing(release: Release, kubectl: Client) -> None:
-    release.install(OWN_SERVERS)
-    for role in ("api", "scheduler", "worker"):
-        account = f"system:serviceaccount:{release.namespace}:bell-tocsin-{role}"
-        assert not may(kubectl, account, "get", "", "pods", release.namespace, "any")
-        assert not may(kubectl, account, "get", "", "secrets", release.namespace, "any")

@@ -4,7 +4,8 @@ import asyncio
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,24 +78,20 @@ class Platform:
 
     def start(self) -> None:
         """All at once, as after an installation; each is ready by its own probes."""
-        made = {name: self._make(deployment) for name, deployment in self.namespace.deployments().items()}
-        starting = [threading.Thread(target=pod.start) for pod in made.values()]
-        for thread in starting:
-            thread.start()
-        for thread in starting:
-            thread.join()
-        for pod in made.values():
-            pod.wait_until_ready()
-        self.pods = made
+        self.pods = self._start_pods()
 
     def roll_out(self) -> None:
-        """Give each pod an upgraded twin, and stop it once that is ready."""
-        for name, deployment in self.namespace.deployments().items():
-            twin = self._make(deployment)
-            twin.start()
-            twin.wait_until_ready()
-            self.pods[name].stop()
-            self.pods[name] = twin
+        """Give each pod an upgraded twin, and stop them once these are ready."""
+        before, self.pods = self.pods, self._start_pods()
+        _stop(before)
+
+    def _start_pods(self) -> dict[str, LocalPod]:
+        made = {name: self._make(deployment) for name, deployment in self.namespace.deployments().items()}
+        with ThreadPoolExecutor() as starting:
+            list(starting.map(LocalPod.start, made.values()))
+        for pod in made.values():
+            pod.wait_until_ready()
+        return made
 
     def statuses(self) -> dict[str, str]:
         """What the API tells of all checks to whoever has the token that the chart generated."""
@@ -114,12 +111,16 @@ class Platform:
         return pod
 
     def stop(self) -> None:
-        for pod in self.pods.values():
-            pod.stop()
+        _stop(self.pods)
 
     def kill(self) -> None:
         for pod in self._all:
             pod.kill()
+
+
+def _stop(pods: Mapping[str, LocalPod]) -> None:
+    with ThreadPoolExecutor() as stopping:
+        list(stopping.map(LocalPod.stop, pods.values()))
 
 
 @pytest.fixture
