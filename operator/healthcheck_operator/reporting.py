@@ -11,7 +11,7 @@ from typing import Any, Final
 from healthcheck_operator.cluster import Cluster, ConflictingObjectError
 from healthcheck_operator.resources import API_VERSION, KIND, HealthCheck
 
-_LONGEST_NOTE: Final = 1000
+_LONGEST_NOTE_BYTES: Final = 1000
 _CONTROLLER: Final = "tocsin.dev/operator"
 _INSTANCE: Final = f"{socket.gethostname()}-{os.getpid()}"
 
@@ -69,7 +69,7 @@ def _event(healthcheck: HealthCheck, report: Report) -> dict[str, Any]:
         "type": "Warning" if report.is_warning else "Normal",
         "reason": report.reason,
         "action": report.action,
-        "note": report.note[:_LONGEST_NOTE],
+        "note": report.note.encode()[:_LONGEST_NOTE_BYTES].decode(errors="ignore"),
         "reportingController": _CONTROLLER,
         "reportingInstance": _INSTANCE[:128],
         "regarding": {

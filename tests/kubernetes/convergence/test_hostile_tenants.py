@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
 
+from healthcheck_operator.cluster import open_cluster
+from healthcheck_operator.reporting import Report, send_report
+from healthcheck_operator.resources import HealthCheck
 from tests.kubernetes.accounts import allow, make_account
 from tests.kubernetes.cluster import Cluster as Servers
 from tests.kubernetes.convergence.operators import KEYS, RULES, SECRET_RULES, Cluster, new_name, wait_until
 from tests.kubernetes.convergence.targets import Target, served_target
+from tocsin.kubernetes import find_cluster
 
 TOKEN = "swordfish-of-the-deep"
 ACCOUNT = "operator-and-gateways"
@@ -124,6 +129,16 @@ def test_a_service_that_leads_to_no_host_is_looked_at_again(operated: Cluster) -
     found = operated.wait_reason(name, "TargetResolved", "InvalidValue")
     assert found["message"].startswith("the value of spec.http.url must be a host name")
     assert operated.condition(name, "Stalled")["status"] == "False"
+
+
+async def test_a_long_note_is_an_event_in_every_script(operated: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(operated.kubeconfig))
+    name = new_name()
+    healthcheck = HealthCheck(operated.namespace, name, UUID(int=1), 1, 1, {}, {}, None)
+    async with open_cluster(find_cluster()) as cluster:
+        await send_report(cluster, healthcheck, Report(is_warning=True, reason="Down", action="Probe", note="ж" * 1000))
+    [event] = operated.events(name)
+    assert len(event["message"]) == 500
 
 
 def test_many_annotations_make_one_run(operated: Cluster) -> None:
