@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-MAXIMUM_MESSAGE_LENGTH: Final = 1024
+# The schema lets others write more; ours are read in a terminal.
+_LONGEST_MESSAGE: Final = 1024
 
 
 class Truth(StrEnum):
@@ -36,13 +37,13 @@ def written(
 
 
 def _written(condition: Condition, before: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
-    moved = before is None or before["status"] != condition.status
+    unmoved = before if before and before["status"] == condition.status else None
     return {
         "type": condition.type,
         "status": condition.status.value,
         "reason": condition.reason,
-        "message": condition.message[:MAXIMUM_MESSAGE_LENGTH],
-        "lastTransitionTime": instant(now) if moved or before is None else before["lastTransitionTime"],
+        "message": condition.message[:_LONGEST_MESSAGE],
+        "lastTransitionTime": unmoved["lastTransitionTime"] if unmoved else instant(now),
         "observedGeneration": generation,
     }
 

@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from healthcheck_operator.durations import format_duration
 from healthcheck_operator.specs import Wish
+from healthcheck_operator.status_schema import MAXIMUM_TARGET_LENGTH
 from tocsin.domain.definitions import DEFAULT_INTERVAL, DefinitionFields
-
-_LONGEST_TARGET: Final = 2048
 
 
 def shown_spec(wish: Wish, target: Mapping[str, Any]) -> dict[str, str]:
     """The parts `type`, `target` and `schedule` of a status."""
     return {
         "type": wish.kind,
-        "target": _target(target)[:_LONGEST_TARGET],
+        "target": _target(target)[:MAXIMUM_TARGET_LENGTH],
         "schedule": _schedule(wish.definition),
     }
 

@@ -7,9 +7,10 @@ from healthcheck_operator.schema_parts import Schema, object_schema
 from tocsin.domain.status import Status
 from tocsin.domain.targets import KINDS
 
-MAXIMUM_LOCATIONS: Final = 50
-MAXIMUM_CONDITIONS: Final = 16
+MAXIMUM_TARGET_LENGTH: Final = 2048
 MAXIMUM_MESSAGE_LENGTH: Final = 1024
+_MOST_LOCATIONS: Final = 50
+_MOST_CONDITIONS: Final = 16
 
 
 def _text(description: str, longest: int) -> Schema:
@@ -114,7 +115,7 @@ def status_schema() -> Schema:
         },
         "checkID": _text("Global id of the check in the GraphQL API.", 64),
         "type": _text(f"Kind of the target, such as {next(iter(KINDS))}.", 63),
-        "target": _text("URL, or host and port, as it is probed; references are resolved.", 2048),
+        "target": _text("URL, or host and port, as it is probed; references are resolved.", MAXIMUM_TARGET_LENGTH),
         "schedule": _text("When it is due, with defaults: an interval such as 1m, or a cron expression.", 200),
         "state": _state("What the target is known to be."),
         "lastTransitionTime": _instant("When this state began."),
@@ -122,8 +123,8 @@ def status_schema() -> Schema:
         "lastLatency": _LATENCY,
         "uptime": _UPTIME,
         "incident": _INCIDENT,
-        "locations": _map_list(_LOCATION, "name", MAXIMUM_LOCATIONS, "What each location sees."),
+        "locations": _map_list(_LOCATION, "name", _MOST_LOCATIONS, "What each location sees."),
         "message": _MESSAGE,
-        "conditions": _map_list(_CONDITION, "type", MAXIMUM_CONDITIONS, "What tools wait for."),
+        "conditions": _map_list(_CONDITION, "type", _MOST_CONDITIONS, "What tools wait for."),
     }
     return object_schema(properties, "What the check has found; written by the operator.")

@@ -10,12 +10,12 @@ import asyncpg
 from healthcheck_operator.conditions import Condition, Truth, instant, written
 from healthcheck_operator.durations import format_duration
 from healthcheck_operator.resources import HealthCheck
+from healthcheck_operator.status_schema import MAXIMUM_MESSAGE_LENGTH
 from tocsin.domain.global_ids import encode
 from tocsin.domain.status import Status
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_LONGEST_MESSAGE: Final = 1024
 # What this operator says of an object; others may say more.
 _OWN_CONDITIONS: Final = ("Ready", "Synced", "TargetResolved", "SecretsResolved", "Stalled", "Healthy")
 # What changes with every probe is written on the slow refresh, and along with what changed in earnest.
@@ -69,7 +69,7 @@ def build_status(
         "conditions": written(conditions, healthcheck.status.get("conditions") or (), healthcheck.generation, now),
     }
     if ready.status is Truth.FALSE:
-        status["message"] = ready.message[:_LONGEST_MESSAGE]
+        status["message"] = ready.message[:MAXIMUM_MESSAGE_LENGTH]
     return status
 
 
@@ -120,7 +120,7 @@ def _observed(observed: Observed) -> dict[str, Any]:
         **passing,
     }
     if message := (row["incident_message"] or row["last_message"]):
-        status["message"] = location["message"] = message[:_LONGEST_MESSAGE]
+        status["message"] = location["message"] = message[:MAXIMUM_MESSAGE_LENGTH]
     uptime = {"24h": _percentage(observed.uptime_day), "30d": _percentage(observed.uptime_month)}
     if known := {name: text for name, text in uptime.items() if text}:
         status["uptime"] = known
