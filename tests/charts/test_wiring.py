@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -83,7 +83,8 @@ class Platform:
     def roll_out(self) -> None:
         """Give each pod an upgraded twin, and stop them once these are ready."""
         before, self.pods = self.pods, self._start_pods()
-        _stop(before)
+        with ThreadPoolExecutor() as stopping:
+            list(stopping.map(LocalPod.stop, before.values()))
 
     def _start_pods(self) -> dict[str, LocalPod]:
         made = {name: self._make(deployment) for name, deployment in self.namespace.deployments().items()}
@@ -110,17 +111,9 @@ class Platform:
         self._all.append(pod)
         return pod
 
-    def stop(self) -> None:
-        _stop(self.pods)
-
     def kill(self) -> None:
         for pod in self._all:
             pod.kill()
-
-
-def _stop(pods: Mapping[str, LocalPod]) -> None:
-    with ThreadPoolExecutor() as stopping:
-        list(stopping.map(LocalPod.stop, pods.values()))
 
 
 @pytest.fixture
@@ -203,7 +196,7 @@ def test_what_is_installed_works_and_goes_on_through_an_upgrade(
         release.upgrade({**values_in(release.namespace), "image": {"tag": "2.0.0"}, "retention": {"resultsDays": 7}})
         platform.roll_out()
     kubectl(*wait, "healthcheck/good", "--for=condition=Healthy")
-    platform.stop()
+    platform.kill()
     release.uninstall()
     left = kubectl("get", "-n", release.namespace, "healthchecks,secrets", "-o", "name").split()
     assert left == [

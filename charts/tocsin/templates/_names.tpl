@@ -9,6 +9,11 @@
 {{- default $full .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
+{{/* What runs, by the names of components, with spaces between. */}}
+{{- define "tocsin.roles" -}}
+api scheduler worker{{ if .Values.operator.enabled }} operator{{ end }}
+{{- end }}
+
 {{- define "tocsin.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

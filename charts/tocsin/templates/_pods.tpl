@@ -177,6 +177,6 @@ spec:
     {{- include "tocsin.pod.labels" . | nindent 4 }}
   ports:
     - name: metrics
-      port: {{ .port }}
+      port: 9090
       targetPort: metrics
 {{- end }}
