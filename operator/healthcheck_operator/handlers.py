@@ -39,6 +39,19 @@ def make_registry(tell: Tell) -> kopf.OperatorRegistry:
     return registry
 
 
+class _NoHistory(kopf.DiffBaseStorage):
+    """Nothing is kept in objects: kopf reads it back of whatever their authors wrote there, and stumbles over it."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:  # noqa: ARG002 - kopf's signature
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        """There is none."""
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """It is needed by nobody."""
+
+
 def make_settings() -> kopf.OperatorSettings:
     """Every setting has its measurement in docs/decisions/0013-operator.md."""
     settings = kopf.OperatorSettings()
@@ -50,6 +63,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = _BACKOFFS_SECONDS
+    settings.persistence.diffbase_storage = _NoHistory()
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True

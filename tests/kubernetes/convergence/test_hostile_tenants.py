@@ -13,7 +13,7 @@ from healthcheck_operator.reporting import Report, send_report
 from healthcheck_operator.resources import HealthCheck
 from tests.kubernetes.accounts import allow, make_account
 from tests.kubernetes.cluster import Cluster as Servers
-from tests.kubernetes.convergence.operators import KEYS, RULES, SECRET_RULES, Cluster, new_name, wait_until
+from tests.kubernetes.convergence.operators import KEYS, RULES, SECRET_RULES, Cluster, healthcheck, new_name, wait_until
 from tests.kubernetes.convergence.targets import Target, served_target
 from tocsin.kubernetes import find_cluster
 
@@ -98,6 +98,16 @@ def custom(plural: str, kind: str) -> dict[str, Any]:
 def route(name: str, gateway: str) -> dict[str, Any]:
     spec = {"hostnames": ["shop.example.com"], "parentRefs": [{"name": gateway}]}
     return {"apiVersion": f"{GATEWAY_API}/v1", "kind": "HTTPRoute", "metadata": {"name": name}, "spec": spec}
+
+
+def test_no_annotation_keeps_the_watch_from_telling(operated: Cluster) -> None:
+    evil = healthcheck(name := new_name(), **NEVER_PROBED)
+    evil["metadata"]["annotations"] = {"kopf.zalando.org/last-handled-configuration": "{"}
+    create(operated, evil)
+    for interval in ("2h", "3h"):
+        # Sooner than two sweeps come.
+        operated.run("patch", "thc", name, "--type=merge", "-p", f"spec: {{interval: {interval}}}")
+        operated.until_applied(name, seconds=15)
 
 
 @pytest.mark.parametrize("secret", ["there", "nowhere"])
