@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 
+import dramatiq
 import structlog
 import uvloop
 
@@ -63,28 +64,38 @@ async def _probe_until(
     recorder: Recorder,
 ) -> None:
     await begin(stopped, lambda: _read_clock(pool, clock))
-    loop = asyncio.get_running_loop()
-    hints = await asyncio.to_thread(
-        listen_for_hints,
-        settings.servers.redis_url,
-        lambda batch_id: loop.call_soon_threadsafe(runner.hint_batch, batch_id),
-        lambda run_id: loop.call_soon_threadsafe(runner.hint_run, run_id),
-    )
+    hints = await _listen(settings, runner)
+    takes = (runner.follow_hints(), runner.follow_ledger())
     parts = await run_until(
         stopped,
-        runner.follow_hints(),
-        runner.follow_ledger(),
+        *takes,
         runner.show_life(),
         runner.watch_stalls(),
         recorder.run(),
     )
     _logger.info("stopping", consequence="probes under way end, what has not begun goes to others")
-    await cancel(parts[:2])
+    await cancel(parts[: len(takes)])
+    await _finish(runner, recorder)
+    await cancel(parts[len(takes) :])
+    await asyncio.to_thread(hints.stop, 2000)
+
+
+async def _listen(settings: Settings, runner: BatchRunner) -> dramatiq.Worker:
+    """Pass hints on from the threads that they come in."""
+    loop = asyncio.get_running_loop()
+    return await asyncio.to_thread(
+        listen_for_hints,
+        settings.servers.redis_url,
+        lambda batch_id: loop.call_soon_threadsafe(runner.hint_batch, batch_id),
+        lambda run_id: loop.call_soon_threadsafe(runner.hint_run, run_id),
+    )
+
+
+async def _finish(runner: BatchRunner, recorder: Recorder) -> None:
+    """End the probes under way, and give to others what has not begun."""
     await runner.stop(DRAIN_SECONDS)
     # Where the database is away, the leases end by themselves.
     await survive(asyncio.wait_for(_hand_over(runner, recorder), _HAND_OVER_SECONDS), "stopped_without_database")
-    await cancel(parts[2:])
-    await asyncio.to_thread(hints.stop, 2000)
 
 
 async def _read_clock(pool: Pool, clock: PlatformClock) -> None:

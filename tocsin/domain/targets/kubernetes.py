@@ -33,7 +33,9 @@ _CONDITION_RULE: Final = matches(f"^{_KEY}$", "must be the type of a condition, 
 _SELECTOR_RULE: Final = matches(
     f"^{_SELECTOR}$", "must be a label selector as kubectl takes it, such as app=web,tier in (front,edge)"
 )
-_ONE_OF: Final = ("workload", "pods", "resource")
+_FOR_CRON_JOBS: Final = Requirement(
+    "last_success_within_seconds", "self.kind == 'CronJob'", "is for a CronJob alone; leave it out"
+)
 
 
 def _follow(pattern: str, rule: Rule) -> AfterValidator:
@@ -89,9 +91,7 @@ class _Subject(BaseModel):
 class KubernetesWorkload(_Subject):
     """A workload that must be available, or must have succeeded."""
 
-    requirements: ClassVar[tuple[Requirement, ...]] = (
-        Requirement("last_success_within_seconds", "self.kind == 'CronJob'", "is for a CronJob alone; leave it out"),
-    )
+    requirements: ClassVar[tuple[Requirement, ...]] = (_FOR_CRON_JOBS,)
 
     kind: WorkloadKind = Field(description="Kind of the workload.")
     name: Name = Field(description="Name of the workload.")
@@ -104,7 +104,7 @@ class KubernetesWorkload(_Subject):
     @classmethod
     def _success_is_dated_for_cron_jobs_alone(cls, seconds: int | None, info: ValidationInfo) -> int | None:
         if seconds is not None and info.data.get("kind", WorkloadKind.CRON_JOB) is not WorkloadKind.CRON_JOB:
-            raise ValueError("is for a CronJob alone; leave it out")
+            raise ValueError(_FOR_CRON_JOBS.message)
         return seconds
 
 
@@ -141,7 +141,7 @@ class KubernetesTarget(Target):
 
     kind: ClassVar[str] = "kubernetes"
     for_kubernetes_only: ClassVar[bool] = True
-    one_of: ClassVar[tuple[str, ...]] = _ONE_OF
+    one_of: ClassVar[tuple[str, ...]] = ("workload", "pods", "resource")
 
     namespace: Annotated[Name, SetByOperator()] = Field(
         description="Namespace of the HealthCheck, and so of the target."
