@@ -56,7 +56,7 @@ class Release:
 
 
 @contextmanager
-def new_release(cluster: Cluster, helm: Client) -> Iterator[Release]:  # noqa: F811
+def new_release(cluster: Cluster, helm: Client) -> Iterator[Release]:  # noqa: F811 - the fixture of that name
     """Not installed yet, in a namespace of its own that refuses all that is not restricted, and warns of it."""
     release = Release(helm, f"test-{secrets.token_hex(4)}")
     cluster.create("/api/v1/namespaces", {"metadata": {"name": release.namespace, "labels": STRICTEST}})
@@ -67,7 +67,7 @@ def new_release(cluster: Cluster, helm: Client) -> Iterator[Release]:  # noqa: F
     cluster.api.delete(f"/api/v1/namespaces/{release.namespace}")
 
 
-def delete_definition(cluster: Cluster) -> None:  # noqa: F811
+def delete_definition(cluster: Cluster) -> None:  # noqa: F811 - the fixture of that name
     """Returns when it is gone: as long as it is being deleted, no other release can bring it."""
     ours = {"watch": "true", "fieldSelector": "metadata.name=healthchecks.tocsin.dev"}
     with cluster.api.stream("GET", DEFINITIONS, params=ours, timeout=30) as watch:
@@ -76,14 +76,14 @@ def delete_definition(cluster: Cluster) -> None:  # noqa: F811
 
 
 @pytest.fixture(scope="session")
-def teams(cluster: Cluster, controllers: None) -> None:  # noqa: F811
+def teams(cluster: Cluster, controllers: None) -> None:  # noqa: F811 - the fixture of that name
     """The namespaces that the values speak of."""
     for team in ("team-a", "team-b"):
         cluster.create("/api/v1/namespaces", {"metadata": {"name": team}})
 
 
 @pytest.fixture(params=HELMS)
-def release(request: pytest.FixtureRequest, cluster: Cluster, teams: None) -> Iterator[Release]:  # noqa: F811
+def release(request: pytest.FixtureRequest, cluster: Cluster, teams: None) -> Iterator[Release]:  # noqa: F811 - the fixture of that name
     """A release of each helm, for one test."""
     with new_release(cluster, request.getfixturevalue(request.param)) as release:
         yield release

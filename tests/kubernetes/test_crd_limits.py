@@ -63,7 +63,7 @@ def every_breach() -> list[Breach]:
 @pytest.mark.parametrize("breach", every_breach(), ids=lambda breach: f"{breach.field}-{breach.limit}")
 def test_what_is_beyond_a_limit_is_refused_at_its_field(cluster: Cluster, breach: Breach) -> None:
     answer = cluster.api.post(
-        path_of("default", ""),
+        path_of("default"),
         params={"dryRun": "All"},
         json={
             "apiVersion": "tocsin.dev/v1alpha1",
