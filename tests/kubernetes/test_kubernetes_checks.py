@@ -30,7 +30,6 @@ EXTRA_RULES = [
     {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["get"]},
     {"apiGroups": ["cert-manager.io"], "resources": ["certificates"], "verbs": ["get"]},
 ]
-CRD = Path(__file__).parents[2] / "charts/tocsin/files/crds/healthchecks.yaml"
 POD_SPEC = {"containers": [{"name": "app", "image": "registry.example/app:1"}], "restartPolicy": "Never"}
 TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": {**POD_SPEC, "restartPolicy": "Always"}}
 SELECTED = {"selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE}
@@ -258,9 +257,8 @@ async def test_an_api_server_under_too_much_load_decides_nothing(
 HEALTH_CHECK = {"apiVersion": "tocsin.dev/v1alpha1", "kind": "HealthCheck", "metadata": {"name": "web"}}
 
 
+@pytest.mark.usefixtures("definition")
 def test_the_author_of_a_health_check_names_no_namespace(kubectl: Client, namespace: str) -> None:
-    kubectl("apply", "--server-side", "-f", CRD)
-    kubectl("wait", "--for=condition=Established", "customresourcedefinition/healthchecks.tocsin.dev")
     spec = {"kubernetes": {"namespace": "kube-system", **WEB}}
     with pytest.raises(CommandError, match=r'unknown field "spec.kubernetes.namespace"'):
         kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps({**HEALTH_CHECK, "spec": spec}))
