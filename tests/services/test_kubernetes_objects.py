@@ -24,6 +24,7 @@ from tocsin.services.kubernetes_objects import (
     let_go,
     organization_ids,
 )
+from tocsin.services.runs import request_run
 
 pytestmark = pytest.mark.usefixtures("operator_orm")
 
@@ -188,6 +189,18 @@ async def test_an_object_that_moved_is_known_by_the_check_that_it_owns(owner: Co
         [known] = await known_objects("default")
         assert (known.organization_id, known.is_retained) == (here, False)
         await let_go(here, KEY, UID)
+
+
+async def test_a_kept_check_looks_into_the_namespace_no_more(owner: Connection, organization: int) -> None:
+    target = ("kubernetes", {"namespace": "shop", "pods": {"selector": "app=web"}})
+    fields: DefinitionFields = {**RETAINED.fields, "target": target}
+    made = await apply_object(organization, replace(RETAINED, fields=fields))
+    await request_run(organization, made)
+    await let_go(organization, KEY, UID)
+    for forbidden in (checks.resume_check(organization, made, "somebody"), request_run(organization, made)):
+        with pytest.raises(NotFoundError, match="HealthCheck"):
+            await forbidden
+    assert await owner.fetchval("SELECT count(*) FROM runs") == 1
 
 
 async def test_a_name_belongs_to_the_first_cluster_that_claims_it(owner: Connection) -> None:

@@ -14,7 +14,7 @@ from tocsin.domain.status import Status
 from tocsin.models import Check, Resolution
 from tocsin.services import idempotency
 from tocsin.services.event_log import append_news
-from tocsin.services.ownership import refuse_owned
+from tocsin.services.ownership import refuse_owned, require_owner
 from tocsin.services.scope import Scope, in_organization
 from tocsin.services.transitions import DEFAULT_LOCATION_ID, end_status, reset_status
 from tocsin.services.versions import EDIT_LEAD, close_version, open_version, replace_version
@@ -207,7 +207,9 @@ async def resume_check(scope: Scope, check_id: int, actor: str) -> None:
 
     Raises NotFoundError and ConflictError.
     """
-    await set_paused(scope, await _lock(scope, check_id), actor, paused=False)
+    check = await _lock(scope, check_id)
+    await require_owner(scope, check_id, check.kind)
+    await set_paused(scope, check, actor, paused=False)
 
 
 async def set_paused(scope: Scope, check: Check, actor: str, *, paused: bool) -> None:

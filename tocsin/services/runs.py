@@ -8,6 +8,7 @@ import asyncpg
 
 from tocsin.database import read_transaction
 from tocsin.domain.errors import NotFoundError
+from tocsin.services.ownership import require_owner
 from tocsin.services.scope import Scope, in_organization
 from tocsin.services.transitions import DEFAULT_LOCATION_ID
 
@@ -18,7 +19,8 @@ _PAUSE_SECONDS: Final = 0.1
 _REQUEST = """
 INSERT INTO runs (organization_id, check_id, revision, location_id)
 SELECT organization_id, id, revision, $2 FROM checks WHERE id = $1 AND deleted_at IS NULL
-RETURNING id, (SELECT timeout_ms FROM checks WHERE id = $1) AS timeout_ms
+RETURNING id, (SELECT timeout_ms FROM checks WHERE id = $1) AS timeout_ms,
+          (SELECT kind FROM checks WHERE id = $1) AS kind
 """
 _READ = """
 SELECT id, requested_at AS slot, finished_at, started_at, duration_us, outcome, reason, status_code, resolve_us,
@@ -33,6 +35,7 @@ async def request_run(scope: Scope, check_id: int) -> tuple[int, timedelta]:
     row = await scope.connection.fetchrow(_REQUEST, check_id, DEFAULT_LOCATION_ID)
     if row is None:
         raise NotFoundError("check")
+    await require_owner(scope, check_id, row["kind"])
     return row["id"], timedelta(milliseconds=row["timeout_ms"])
 
 
