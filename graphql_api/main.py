@@ -12,8 +12,8 @@ from graphql_api.app import create_app
 from graphql_api.live.wire import UVICORN_OPTIONS
 from tocsin.listening import VARIABLES, require_free
 from tocsin.logs import configure_logging
-from tocsin.settings import Settings, SettingsError, read_settings
-from tocsin.telemetry import exit_with
+from tocsin.problems import exit_plainly
+from tocsin.settings import Settings, read_settings
 
 # How long requests may go on after a stop. Subscriptions never end by themselves: their clients come back and replay.
 DRAIN_SECONDS: Final = 5
@@ -23,7 +23,10 @@ _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 def main() -> None:
     """Read the settings from the environment and serve until a signal comes."""
-    settings = _settings_or_exit()
+    with exit_plainly():
+        settings = read_settings(os.environ)
+        # uvicorn would say no more than a number.
+        require_free(settings.api, VARIABLES)
     configure_logging("api", settings.log_format)
     # uvicorn raises the signal again after its shutdown; the process has ended well by then.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -32,16 +35,6 @@ def main() -> None:
     server.run()
     if not server.started:
         raise SystemExit(1)
-
-
-def _settings_or_exit() -> Settings:
-    try:
-        settings = read_settings(os.environ)
-        # uvicorn would say no more than a number.
-        require_free(settings.api, VARIABLES)
-    except SettingsError as exc:
-        exit_with(str(exc))
-    return settings
 
 
 class Server(uvicorn.Server):

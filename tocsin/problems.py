@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from tocsin.output import give_up_output
-from tocsin.settings import SettingsError
+from tocsin.settings import WRONG_SETTING_STATUS, SettingsError
 
-WRONG_SETTING_STATUS: Final = 2
 # No way to a server fails so: it is a file, or standard output.
 _NOT_WRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tocsin import setting_values as values
 
 T = TypeVar("T")
+
+
+# Of a process that a SettingsError ends.
+WRONG_SETTING_STATUS: Final = 2
 
 
 class SettingsError(Exception):

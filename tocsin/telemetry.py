@@ -11,9 +11,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from tocsin.logs import configure_logging
 from tocsin.operations_server import serve_operations
 from tocsin.pulse import Pulse
-from tocsin.settings import Settings, SettingsError, read_settings
+from tocsin.settings import WRONG_SETTING_STATUS, Settings, SettingsError, read_settings
 
-WRONG_SETTING_STATUS: Final = 2
 # prometheus_client's own: where it names a folder, all processes count there.
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -23,15 +22,14 @@ def start_telemetry(process: str, environment: Mapping[str, str], pulse: Pulse) 
 
     A wrong setting ends the process, with status 2 and one line that names it.
     """
-    settings = settings_or_exit(environment)
+    settings = _settings_or_exit(environment)
     configure_logging(process, settings.log_format)
     if settings.metrics_port is not None:
         _serve(settings.metrics_port, pulse)
     return settings
 
 
-def settings_or_exit(environment: Mapping[str, str]) -> Settings:
-    """Read the settings; a wrong one ends the process, with status 2 and one line that names it."""
+def _settings_or_exit(environment: Mapping[str, str]) -> Settings:
     try:
         return read_settings(environment)
     except SettingsError as exc:
