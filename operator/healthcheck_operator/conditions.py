@@ -28,6 +28,11 @@ class Condition:
     message: str = ""
 
 
+def is_false(type_: str, reason: str, message: str) -> Condition:
+    """A condition that does not hold."""
+    return Condition(type_, Truth.FALSE, reason, message)
+
+
 def written(
     conditions: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: datetime
 ) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 
@@ -16,8 +16,6 @@ from healthcheck_operator.running import start_run
 from healthcheck_operator.statuses import Observed, build_status, differs, is_synced, unobserved_status
 from healthcheck_operator.synchronizing import DATABASE_ERRORS, Synchronizer
 from healthcheck_operator.tracking import Tracked, Tracking
-
-T = TypeVar("T")
 
 CHUNK_SIZE: Final = 100
 _CHUNKS_AT_ONCE: Final = 2

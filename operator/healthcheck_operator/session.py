@@ -17,6 +17,7 @@ from healthcheck_operator.observing import News
 from healthcheck_operator.organizations import Organizations
 from healthcheck_operator.reconciling import Reconciler, told
 from healthcheck_operator.references import UnresolvedError
+from healthcheck_operator.resolving import Resolver
 from healthcheck_operator.sweeping import SWEEP_SECONDS, Sweeper
 from healthcheck_operator.synchronizing import DATABASE_ERRORS, Synchronizer
 from healthcheck_operator.tracking import Tracking
@@ -59,13 +60,9 @@ class Session:
         self._environment = environment
         self._tracking = Tracking()
         name = ClusterName(cluster, settings.cluster)
-        self._synchronizer = Synchronizer(
-            cluster,
-            name,
-            Organizations(settings.organizations),
-            settings.secret_namespaces,
-            KeyRing(environment.settings.encryption.keys),
-        )
+        keys = KeyRing(environment.settings.encryption.keys)
+        resolver = Resolver(cluster, settings.secret_namespaces, keys)
+        self._synchronizer = Synchronizer(name, Organizations(settings.organizations), resolver, keys)
         self._sweeper = Sweeper(cluster, name, settings.watched_namespaces, self._synchronizer, self._tracking)
         self._reconciler = Reconciler(cluster, self._synchronizer, self._tracking)
         self._listed = asyncio.Event()

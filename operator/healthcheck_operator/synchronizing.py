@@ -1,6 +1,6 @@
 """Make the database agree with one HealthCheck, and say in conditions how far that went."""
 
-from collections.abc import Collection, ItemsView, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final, cast
@@ -9,26 +9,23 @@ from uuid import UUID
 import asyncpg
 import orjson
 import structlog
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from tortoise.exceptions import BaseORMException
 
-from healthcheck_operator.cluster import Cluster
 from healthcheck_operator.cluster_name import ClusterName
-from healthcheck_operator.conditions import Condition, Truth
+from healthcheck_operator.conditions import Condition, Truth, is_false
 from healthcheck_operator.organizations import Organizations
-from healthcheck_operator.references import UnresolvedError, resolve
+from healthcheck_operator.references import UnresolvedError
+from healthcheck_operator.resolving import Resolver
 from healthcheck_operator.resources import HealthCheck
-from healthcheck_operator.secret_values import SecretValue, read_secrets
+from healthcheck_operator.secret_values import SecretValue
 from healthcheck_operator.shown import shown_spec
 from healthcheck_operator.specs import Wish, read_spec, spec_path
 from healthcheck_operator.statuses import Attempt
 from tocsin.domain.definitions import DefinitionFields
-from tocsin.domain.errors import FieldProblem, InvalidInputError
-from tocsin.domain.targets import KINDS, parse_target
-from tocsin.domain.targets.model import is_set_by_operator
-from tocsin.domain.targets.secrets import Path, find_references, replaced
-from tocsin.encryption import KeyRing, NoKeyError
+from tocsin.domain.errors import InvalidInputError
+from tocsin.domain.targets import KINDS
+from tocsin.domain.targets.secrets import find_references
+from tocsin.encryption import KeyRing
 from tocsin.services.check_secrets import store_secret, stored_versions
 from tocsin.services.kubernetes_objects import (
     DeletionPolicy,
@@ -49,16 +46,14 @@ class Synchronizer:
 
     def __init__(
         self,
-        cluster: Cluster,
         cluster_name: ClusterName,
         organizations: Organizations,
-        secret_namespaces: Collection[str],
+        resolver: Resolver,
         keys: KeyRing,
     ) -> None:
-        self._cluster = cluster
         self._cluster_name = cluster_name
         self._organizations = organizations
-        self._secret_namespaces = secret_namespaces
+        self._resolver = resolver
         self._keys = keys
         self.known: dict[UUID, KnownObject] = {}
 
@@ -69,7 +64,7 @@ class Synchronizer:
         except InvalidInputError as exc:
             return self._failed(healthcheck, _refusal(exc))
         except UnresolvedError as exc:
-            failed = self._failed(healthcheck, (_is_false("Synced", exc.reason, str(exc)), *_NOTHING_WRONG[1:]))
+            failed = self._failed(healthcheck, (is_false("Synced", exc.reason, str(exc)), *_NOTHING_WRONG[1:]))
             return replace(failed, depends_on_others=True)
         except DATABASE_ERRORS as exc:
             _logger.warning("database_unavailable", object=str(healthcheck), error=type(exc).__name__)
@@ -79,11 +74,11 @@ class Synchronizer:
         wish = read_spec(healthcheck.spec, healthcheck.namespace, healthcheck.name)
         await self._cluster_name.claim()
         organization_id = await self._organizations.id_of(healthcheck.namespace)
-        target, found = await self._find_target(healthcheck, wish)
-        secrets, read = await self._read_secrets(healthcheck, wish.kind, target)
+        target, found = await self._resolver.find_target(healthcheck, wish)
+        secrets, read = await self._resolver.read_secrets(healthcheck.namespace, wish.kind, target)
         shown, depends = shown_spec(wish, target), bool(wish.reference or find_references(KINDS[wish.kind], target))
         if found.status is Truth.FALSE or read.status is Truth.FALSE:
-            waiting = _is_false("Synced", "NotResolved", "what the spec refers to is missing; it goes on as before")
+            waiting = is_false("Synced", "NotResolved", "what the spec refers to is missing; it goes on as before")
             failed = self._failed(healthcheck, (waiting, found, read, _NOT_STALLED))
             return replace(failed, shown=shown, depends_on_others=True)
         desired = self._desired(healthcheck, wish, target, secrets)
@@ -98,38 +93,6 @@ class Synchronizer:
         if before is None:
             return Attempt(conditions)
         return Attempt(conditions, before.organization_id, before.check_id)
-
-    async def _find_target(self, healthcheck: HealthCheck, wish: Wish) -> tuple[dict[str, Any], Condition]:
-        """The target's fields, complete if the condition is true."""
-        namespaced = {name: healthcheck.namespace for name, info in _fields(wish.kind) if is_set_by_operator(info)}
-        target = {**wish.target, **namespaced}
-        if wish.reference is None:
-            return target, Condition("TargetResolved", Truth.TRUE, "Given", "the spec says where the target is")
-        as_url = "url" in KINDS[wish.kind].model_fields
-        try:
-            address = await resolve(self._cluster, healthcheck.namespace, wish.reference, as_url=as_url)
-            _judge_values(wish.kind, target, {(field,): value for field, value in address.items()})
-        except UnresolvedError as exc:
-            return target, _is_false("TargetResolved", exc.reason, str(exc))
-        return {**target, **address}, Condition("TargetResolved", Truth.TRUE, "Resolved", "the reference leads to it")
-
-    async def _read_secrets(
-        self, healthcheck: HealthCheck, kind: str, target: Mapping[str, Any]
-    ) -> tuple[dict[str, SecretValue], Condition]:
-        references = find_references(KINDS[kind], target)
-        if not references:
-            return {}, Condition("SecretsResolved", Truth.TRUE, "NotNeeded", "the spec refers to no Secret")
-        try:
-            self._keys.first_id  # noqa: B018 - without a key nothing can be stored
-            values = await read_secrets(
-                self._cluster, healthcheck.namespace, set(references.values()), self._secret_namespaces
-            )
-            _judge_values(kind, target, {path: values[reference].value for path, reference in references.items()})
-        except UnresolvedError as exc:
-            return {}, _is_false("SecretsResolved", exc.reason, str(exc))
-        except NoKeyError as exc:
-            return {}, _is_false("SecretsResolved", "NoEncryptionKey", str(exc))
-        return values, Condition("SecretsResolved", Truth.TRUE, "Resolved", "every Secret was read")
 
     def _desired(
         self, healthcheck: HealthCheck, wish: Wish, target: Mapping[str, Any], secrets: Collection[str]
@@ -192,34 +155,11 @@ class Synchronizer:
             self.known.pop(uid, None)
 
 
-def _fields(kind: str) -> ItemsView[str, FieldInfo]:
-    return KINDS[kind].model_fields.items()
-
-
-def _judge_values(kind: str, target: Mapping[str, Any], values: Mapping[Path, str | int]) -> None:
-    """Raise UnresolvedError, without the value, where a value from elsewhere cannot stand."""
-    try:
-        parse_target(kind, replaced(target, values))
-    except ValidationError as exc:
-        for error in exc.errors(include_url=False, include_input=False, include_context=False):
-            if any(error["loc"][: len(path)] == path for path in values):
-                message = error["msg"].removeprefix("Value error, ")
-                raise UnresolvedError("InvalidValue", f"the value of {_where(kind, error['loc'])} {message}") from None
-
-
-def _where(kind: str, path: Path) -> str:
-    return spec_path(FieldProblem(("target", kind, *path), ""))
-
-
-def _is_false(type_: str, reason: str, message: str) -> Condition:
-    return Condition(type_, Truth.FALSE, reason, message)
-
-
 def _refusal(error: InvalidInputError) -> tuple[Condition, ...]:
     """The conditions of a spec that will never do: trying again changes nothing."""
     message = "; ".join(f"{spec_path(problem)} {problem.message}" for problem in error.problems)
     stalled = Condition("Stalled", Truth.TRUE, "InvalidSpec", message)
-    return (_is_false("Synced", "InvalidSpec", message), *_NOTHING_WRONG[1:3], stalled)
+    return (is_false("Synced", "InvalidSpec", message), *_NOTHING_WRONG[1:3], stalled)
 
 
 _NOT_STALLED: Final = Condition("Stalled", Truth.FALSE, "Progressing", "nothing keeps the operator from going on")
@@ -230,6 +170,6 @@ _NOTHING_WRONG: Final = (
     _NOT_STALLED,
 )
 _DATABASE_AWAY: Final = (
-    _is_false("Synced", "DatabaseUnavailable", "the database does not answer; the operator tries again"),
+    is_false("Synced", "DatabaseUnavailable", "the database does not answer; the operator tries again"),
     *_NOTHING_WRONG[1:],
 )
