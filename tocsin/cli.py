@@ -10,10 +10,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from tocsin import secrets_command, tokens
+from tocsin.data_folder import DEFAULT_DATA_DIR, DataDir, with_database
 from tocsin.installation import find_servers, kept_token
 from tocsin.problems import exit_plainly
 from tocsin.settings import read_bootstrap_token
-from tocsin.tokens import DEFAULT_DATA_DIR, DataDir
 
 app = typer.Typer(
     name="tocsin",
@@ -102,7 +102,7 @@ def forget_cluster(
     """Let another Kubernetes cluster take a name, and the checks that were made under it."""
     from tocsin.services.kubernetes_objects import forget_cluster  # noqa: PLC0415 - other commands start faster
 
-    tokens.with_database(data_dir, lambda connection: forget_cluster(connection, name))
+    with_database(data_dir, lambda connection: forget_cluster(connection, name))
     typer.echo(f"the name {name} is free")
 
 

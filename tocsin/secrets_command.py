@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tocsin.data_folder import DEFAULT_DATA_DIR, DataDir, with_database
 from tocsin.problems import exit_plainly
 from tocsin.settings import read_encryption
-from tocsin.tokens import DEFAULT_DATA_DIR, DataDir, with_database
 
 if TYPE_CHECKING:
     from tocsin.services.secret_rotation import Rotation

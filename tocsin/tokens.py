@@ -1,35 +1,19 @@
 """`tocsin token`: the tokens that open an organization."""
 
-import asyncio
-import os
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tocsin.data_folder import DEFAULT_DATA_DIR, DataDir, with_database
 from tocsin.domain.texts import validate_name
-from tocsin.installation import default_data_dir, find_servers
-from tocsin.problems import exit_plainly
 
 if TYPE_CHECKING:
     from tocsin.database import Connection
     from tocsin.services.accounts import Token
 
-T = TypeVar("T")
-
 app = typer.Typer(help="Create, list and revoke API tokens.", no_args_is_help=True, rich_markup_mode=None)
 
-DataDir = Annotated[
-    Path,
-    typer.Option(
-        envvar="TOCSIN_DATA_DIR",
-        readable=False,  # not asked by typer, which names no remedy
-        help="Folder of the running `tocsin up`; not used with own servers.",
-    ),
-]
-DEFAULT_DATA_DIR: Final = default_data_dir(os.environ)
 _HEADINGS: Final = ("ID", "NAME", "TOKEN", "RIGHTS", "CREATED", "EXPIRES", "STATE")
 
 
@@ -74,22 +58,6 @@ def revoke(
     """End a token: within five seconds it opens nothing any more."""
     with_database(data_dir, lambda connection: _revoke(connection, token_id))
     typer.echo(f"token {token_id} is revoked")
-
-
-def with_database(data_dir: Path, work: "Callable[[Connection], Awaitable[T]]") -> T:
-    """Run the work with the rights of the migrator, who alone may change tokens."""
-    with exit_plainly():
-        return asyncio.run(_connected(find_servers(data_dir, os.environ).database_url, work))
-
-
-async def _connected(database_url: str, work: "Callable[[Connection], Awaitable[T]]") -> T:
-    import asyncpg  # noqa: PLC0415 - other commands start faster without it
-
-    connection = await asyncpg.connect(database_url, timeout=5)
-    try:
-        return await work(connection)
-    finally:
-        await connection.close()
 
 
 async def _create(
