@@ -16,12 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import httpx
 import yaml
 
 from benchmarks.installation import installed, running_servers
 from benchmarks.report import Figure, publish
 from tests.engine.harness import EngineProcess
-from tests.kubernetes.cluster import Cluster, running_cluster
+from tests.kubernetes.cluster import Cluster, free_ports, running_cluster
 from tocsin.settings import Servers
 
 NAMESPACE: Final = "default"
@@ -29,6 +30,7 @@ COLLECTION: Final = f"/apis/tocsin.dev/v1alpha1/namespaces/{NAMESPACE}/healthche
 DEFINITIONS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 DEFINITION: Final = Path(__file__).parent.parent / "charts/tocsin/files/crds/healthchecks.yaml"
 CHANGES: Final = 500
+[METRICS_PORT] = free_ports(1)
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PATIENCE_SECONDS: Final = 300.0
 
@@ -88,7 +90,7 @@ def operator(cluster: Cluster, servers: Servers, folder: Path) -> EngineProcess:
         "TOCSIN_DATABASE_URL": servers.database_url,
         "TOCSIN_REDIS_URL": servers.redis_url,
         "TOCSIN_NAMESPACE_ORGANIZATIONS": "*=benchmark",
-        "TOCSIN_METRICS_PORT": "18970",
+        "TOCSIN_METRICS_PORT": str(METRICS_PORT),
         "KUBECONFIG": str(cluster.kubeconfig),
     }
     return EngineProcess("healthcheck_operator.main", environment, folder / "operator.log")
@@ -148,10 +150,8 @@ def restart_and_wait(cluster: Cluster, process: EngineProcess, objects: int) -> 
 
 
 def is_ready() -> bool:
-    import httpx  # noqa: PLC0415 - for this one question
-
     try:
-        return httpx.get("http://127.0.0.1:18970/readyz").status_code == 200
+        return httpx.get(f"http://127.0.0.1:{METRICS_PORT}/readyz", trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
 
