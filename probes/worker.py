@@ -28,7 +28,7 @@ from tocsin.telemetry import start_telemetry
 # How long probes under way may go on after a stop; what has not begun is handed back at once.
 DRAIN_SECONDS = 15.0
 # How long storing the last results may take then.
-_HAND_OVER_SECONDS = 5.0
+HAND_OVER_SECONDS = 5.0
 
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ async def _finish(runner: BatchRunner, recorder: Recorder) -> None:
     """End the probes under way, and give to others what has not begun."""
     await runner.stop(DRAIN_SECONDS)
     # Where the database is away, the leases end by themselves.
-    await survive(asyncio.wait_for(_hand_over(runner, recorder), _HAND_OVER_SECONDS), "stopped_without_database")
+    await survive(asyncio.wait_for(_hand_over(runner, recorder), HAND_OVER_SECONDS), "stopped_without_database")
 
 
 async def _read_clock(pool: Pool, clock: PlatformClock) -> None:

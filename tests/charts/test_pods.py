@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from graphql_api.main import DRAIN_SECONDS as API_DRAIN_SECONDS
-from probes.worker import _HAND_OVER_SECONDS
 from probes.worker import DRAIN_SECONDS as WORKER_DRAIN_SECONDS
+from probes.worker import HAND_OVER_SECONDS
 from tests.charts.dockerfile import ROOT
 from tests.charts.matrix import EVERYTHING
 from tests.charts.rendering import Object, labels_of, rendered
@@ -163,7 +163,7 @@ def test_every_role_migrates_first(name: str) -> None:
     ("component", "seconds"),
     [
         ("api", API_DRAIN_SECONDS + CLOSE_SECONDS),
-        ("worker", WORKER_DRAIN_SECONDS + _HAND_OVER_SECONDS + CLOSE_SECONDS),
+        ("worker", WORKER_DRAIN_SECONDS + HAND_OVER_SECONDS + CLOSE_SECONDS),
         ("scheduler", CLOSE_SECONDS),
     ],
 )
