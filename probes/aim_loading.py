@@ -47,6 +47,6 @@ class AimLoader:
         templates = {key: aim for key, aim in known.items() if isinstance(aim, Template)}
         if not templates:
             return cast("dict[_Key, RevealableAim]", known)
-        secrets = await load_secrets(connection, {check_id for check_id, _ in templates})
-        sealed = {key: SealedAim(template, secrets[key[0]], self._keys) for key, template in templates.items()}
+        secrets = await load_secrets(connection, list(templates))
+        sealed = {key: SealedAim(template, secrets[key], self._keys) for key, template in templates.items()}
         return {**cast("dict[_Key, RevealableAim]", known), **sealed}

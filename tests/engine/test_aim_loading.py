@@ -35,8 +35,9 @@ async def statements(connection: Connection) -> AsyncIterator[list[str]]:
 
 
 async def refer_to_secret(owner: asyncpg.Connection, check_id: int) -> None:
-    version = "UPDATE check_versions SET kind = 'http', target = $2 WHERE check_id = $1"
-    await owner.execute(version, check_id, json.dumps(TARGET))
+    for table, key in {"checks": "id", "check_versions": "check_id"}.items():
+        target = f"UPDATE {table} SET kind = 'http', target = $2 WHERE {key} = $1"
+        await owner.execute(target, check_id, json.dumps(TARGET))
 
 
 async def store(owner: asyncpg.Connection, check_id: int, value: str) -> None:

@@ -1,12 +1,12 @@
 """The values of secrets that targets refer to: stored sealed, read back by the engine alone."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
-from tocsin.database import Connection
+from tocsin.database import Connection, columns
 from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
 from tocsin.encryption import KeyRing, secret_place
 from tocsin.services.scope import Scope, in_organization
@@ -21,10 +21,13 @@ RETURNING check_id
 """
 _FORGET: Final = "DELETE FROM check_secrets WHERE check_id = $1 AND reference <> ALL($2::text[])"
 _VERSIONS: Final = "SELECT check_id, reference, source_version FROM check_secrets WHERE check_id = ANY($1::bigint[])"
+# A target that was replaced is probed until the edit takes effect, but the values may be new, and not meant for it.
 _LOAD: Final = """
-SELECT s.check_id, s.organization_id, s.reference, s.sealed
-FROM check_secrets s JOIN checks c ON c.id = s.check_id AND c.organization_id = s.organization_id
-WHERE s.check_id = ANY($1::bigint[])
+SELECT s.check_id, v.revision, s.organization_id, s.reference, s.sealed
+FROM unnest($1::bigint[], $2::int[]) AS d (check_id, revision)
+JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
+JOIN checks c ON c.id = v.check_id AND c.target = v.target
+JOIN check_secrets s ON s.check_id = c.id AND s.organization_id = c.organization_id
 """
 
 
@@ -73,9 +76,11 @@ async def stored_versions(scope: Scope, check_ids: Collection[int]) -> dict[tupl
     return {(row["check_id"], row["reference"]): row["source_version"] for row in rows}
 
 
-async def load_secrets(connection: Connection, check_ids: Collection[int]) -> dict[int, dict[str, SealedSecret]]:
-    """The sealed values that these checks have, by check id and then by reference: the engine's half."""
-    loaded: dict[int, dict[str, SealedSecret]] = {check_id: {} for check_id in check_ids}
-    for row in await connection.fetch(_LOAD, list(check_ids)):
-        loaded[row["check_id"]][row["reference"]] = SealedSecret.from_row(row)
+async def load_secrets(
+    connection: Connection, keys: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], dict[str, SealedSecret]]:
+    """The sealed values for these (check id, revision), and then by reference: the engine's half."""
+    loaded: dict[tuple[int, int], dict[str, SealedSecret]] = {key: {} for key in keys}
+    for row in await connection.fetch(_LOAD, *columns(keys, 2)):
+        loaded[row["check_id"], row["revision"]][row["reference"]] = SealedSecret.from_row(row)
     return loaded

@@ -68,6 +68,19 @@ def test_an_emptied_secret_takes_no_earlier_value_to_another_target(operated: Cl
         assert other.authorizations == []
 
 
+def test_a_new_value_goes_to_the_new_target_alone(operated: Cluster, target: Target) -> None:
+    name = new_name()
+    put_secret(operated, name, TOKEN)
+    apply_with_secret(operated, name, target)
+    operated.wait(name, "Healthy")
+    put_secret(operated, name, "rotated")
+    with served_target() as other:
+        apply_with_secret(operated, name, other)
+        wait_until(lambda: len(other.authorizations), lambda count: count > 2)
+        assert set(target.authorizations) == {TOKEN}
+        assert set(other.authorizations) == {"rotated"}
+
+
 @pytest.fixture(scope="module")
 def gateway_api(operated: Cluster) -> Iterator[None]:
     """The cluster knows routes and Gateways, and like the Gateway API takes any text for a name."""
