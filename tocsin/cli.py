@@ -100,7 +100,7 @@ def forget_cluster(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Let another Kubernetes cluster take a name, and the checks that were made under it."""
-    from tocsin.services.kubernetes_objects import forget_cluster  # noqa: PLC0415 - other commands start faster
+    from tocsin.services.cluster_claims import forget_cluster  # noqa: PLC0415 - other commands start faster
 
     with_database(data_dir, lambda connection: forget_cluster(connection, name))
     typer.echo(f"the name {name} is free")

@@ -7,7 +7,7 @@ import structlog
 
 from healthcheck_operator.cluster import Cluster, ForbiddenCallError
 from healthcheck_operator.references import UnresolvedError
-from tocsin.services.kubernetes_objects import claim_cluster
+from tocsin.services.cluster_claims import claim_cluster
 
 # Its uid is what tells clusters apart everywhere.
 _KUBE_SYSTEM: Final = "/api/v1/namespaces/kube-system"

@@ -27,7 +27,8 @@ class Organizations:
         if name is None:
             raise UnresolvedError(
                 "NamespaceNotMapped",
-                f"namespace {namespace} belongs to no organization; add it to operator.namespaceOrganizations",
+                f"namespace {namespace} belongs to no organization; add it to operator.namespaceOrganizations "
+                "(TOCSIN_NAMESPACE_ORGANIZATIONS)",
             )
         if name not in self._ids and self._clock() - self._read_at > _REMEMBERED_SECONDS:
             self._ids = await organization_ids(list(self._names.values()))

@@ -93,15 +93,15 @@ class Reconciler:
             await self._synchronizer.let_go(tracked.healthcheck.uid)
             self._tracking.forget(tracked)
             return False
-        if tracked.attempt is None:
-            healthcheck = tracked.healthcheck
-            attempt = await self._synchronizer.synchronize(healthcheck)
-            if tracked.healthcheck.generation == healthcheck.generation:
-                self._tracking.synchronized(tracked, attempt)
-        attempt_made = tracked.attempt
-        if tracked.healthcheck.run_at and attempt_made and attempt_made.check_id and attempt_made.organization_id:
-            await start_run(self._cluster, tracked.healthcheck, attempt_made.organization_id, attempt_made.check_id)
-        return tracked.attempt is not None
+        healthcheck = tracked.healthcheck
+        attempt = tracked.attempt or await self._synchronizer.synchronize(healthcheck)
+        if tracked.healthcheck.generation != healthcheck.generation:
+            # Another one came meanwhile, and stands in the queue.
+            return False
+        self._tracking.synchronized(tracked, attempt)
+        if healthcheck.run_at and attempt.check_id and attempt.organization_id:
+            await start_run(self._cluster, healthcheck, attempt.organization_id, attempt.check_id)
+        return True
 
     async def _write_statuses(self, chunk: Sequence[Tracked]) -> None:
         """Write those that differ from what stands in their objects, or whose time has come."""

@@ -18,8 +18,6 @@ from tocsin.services.kubernetes_objects import (
     DesiredCheck,
     ObjectKey,
     apply_object,
-    claim_cluster,
-    forget_cluster,
     known_objects,
     let_go,
     organization_ids,
@@ -201,21 +199,6 @@ async def test_a_kept_check_looks_into_the_namespace_no_more(owner: Connection, 
         with pytest.raises(NotFoundError, match="HealthCheck"):
             await forbidden
     assert await owner.fetchval("SELECT count(*) FROM runs") == 1
-
-
-async def test_a_name_belongs_to_the_first_cluster_that_claims_it(owner: Connection) -> None:
-    first, second = uuid4(), uuid4()
-    assert await claim_cluster("default", first)
-    assert await claim_cluster("default", first)
-    assert not await claim_cluster("default", second)
-
-
-async def test_a_forgotten_name_can_be_claimed_by_another_cluster(owner: Connection) -> None:
-    await claim_cluster("default", uuid4())
-    await forget_cluster(owner, "default")
-    assert await claim_cluster("default", uuid4())
-    with pytest.raises(NotFoundError):
-        await forget_cluster(owner, "nobody")
 
 
 async def test_organizations_are_found_by_name(organization: int) -> None:

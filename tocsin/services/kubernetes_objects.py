@@ -10,9 +10,9 @@ from uuid import UUID
 
 import asyncpg
 
-from tocsin.database import Connection, no_organization
+from tocsin.database import no_organization
 from tocsin.domain.definitions import Definition, DefinitionFields, define
-from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
+from tocsin.domain.errors import FieldProblem, InvalidInputError
 from tocsin.domain.texts import validate_name
 from tocsin.models import Check
 from tocsin.services import checks
@@ -104,31 +104,6 @@ async def organization_ids(names: Sequence[str]) -> dict[str, int]:
     """The ids of those organizations that exist, by name."""
     async with no_organization() as connection:
         return {row["name"]: row["id"] for row in await connection.fetch(_ORGANIZATIONS, list(names))}
-
-
-_CLAIM = """
-WITH claimed AS (
-    INSERT INTO kubernetes_clusters (name, uid) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING uid
-)
-SELECT uid FROM claimed UNION ALL SELECT uid FROM kubernetes_clusters WHERE name = $1
-"""
-_FORGET_CLUSTER = "DELETE FROM kubernetes_clusters WHERE name = $1 RETURNING true"
-
-
-async def claim_cluster(name: str, uid: UUID) -> bool:
-    """Whether the name is that of the cluster with this uid, or was nobody's and is now."""
-    async with no_organization() as connection:
-        claimed: UUID | None = await connection.fetchval(_CLAIM, name, uid)
-    return claimed == uid
-
-
-async def forget_cluster(connection: Connection, name: str) -> None:
-    """Let another cluster take the name, and what was made under it. Takes the migrator's rights.
-
-    Raises NotFoundError.
-    """
-    if not await connection.fetchval(_FORGET_CLUSTER, name):
-        raise NotFoundError(f"cluster {name}")
 
 
 _LOCK = """
