@@ -12,8 +12,7 @@ from healthcheck_operator.references import UnresolvedError, resolve
 from healthcheck_operator.resources import HealthCheck
 from healthcheck_operator.secret_values import SecretValue, read_secrets
 from healthcheck_operator.specs import Wish, spec_path
-from tocsin.domain.errors import FieldProblem
-from tocsin.domain.targets import KINDS, parse_target
+from tocsin.domain.targets import KINDS, parse_target, target_problems
 from tocsin.domain.targets.model import is_set_by_operator
 from tocsin.domain.targets.secrets import Path, find_references, replaced
 from tocsin.encryption import KeyRing, NoKeyError
@@ -68,11 +67,7 @@ def _judge_values(kind: str, target: Mapping[str, Any], values: Mapping[Path, st
     try:
         parse_target(kind, replaced(target, values))
     except ValidationError as exc:
-        for error in exc.errors(include_url=False, include_input=False, include_context=False):
-            if any(error["loc"][: len(path)] == path for path in values):
-                message = error["msg"].removeprefix("Value error, ")
-                raise UnresolvedError("InvalidValue", f"the value of {_where(kind, error['loc'])} {message}") from None
-
-
-def _where(kind: str, path: Path) -> str:
-    return spec_path(FieldProblem(("target", kind, *path), ""))
+        for problem in target_problems(kind, exc):
+            if any(problem.path[2 : 2 + len(path)] == path for path in values):
+                message = f"the value of {spec_path(problem)} {problem.message}"
+                raise UnresolvedError("InvalidValue", message) from None

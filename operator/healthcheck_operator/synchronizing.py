@@ -23,8 +23,6 @@ from healthcheck_operator.specs import Wish, read_spec, spec_path
 from healthcheck_operator.statuses import Attempt
 from tocsin.domain.definitions import DefinitionFields
 from tocsin.domain.errors import InvalidInputError
-from tocsin.domain.targets import KINDS
-from tocsin.domain.targets.secrets import find_references
 from tocsin.encryption import KeyRing
 from tocsin.services.check_secrets import store_secret, stored_versions
 from tocsin.services.kubernetes_objects import (
@@ -76,7 +74,7 @@ class Synchronizer:
         organization_id = await self._organizations.id_of(healthcheck.namespace)
         target, found = await self._resolver.find_target(healthcheck, wish)
         secrets, read = await self._resolver.read_secrets(healthcheck.namespace, wish.kind, target)
-        shown, depends = shown_spec(wish, target), bool(wish.reference or find_references(KINDS[wish.kind], target))
+        shown, depends = shown_spec(wish, target), bool(wish.reference or secrets)
         if found.status is Truth.FALSE or read.status is Truth.FALSE:
             waiting = is_false("Synced", "NotResolved", "what the spec refers to is missing; it goes on as before")
             failed = self._failed(healthcheck, (waiting, found, read, _NOT_STALLED))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tocsin.domain.errors import FieldProblem
 from tocsin.domain.schedule import Cron, validate_cron, validate_interval, validate_time_zone
-from tocsin.domain.targets import KINDS, parse_target
+from tocsin.domain.targets import KINDS, parse_target, target_problems
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.secrets import (
     PLACEHOLDER,
@@ -77,8 +77,8 @@ class DefinitionFields(TypedDict, total=False):
 
 def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition | None:
     """Validate all fields; add what is wrong to the problems, and return None if there are any now."""
-    name = _read(("name",), validate_name, fields["name"], problems)
-    description = _read(("description",), validate_description, fields.get("description") or "", problems)
+    name = read_field(("name",), validate_name, fields["name"], problems)
+    description = read_field(("description",), validate_description, fields.get("description") or "", problems)
     references = _find_references(fields["target"])
     target = _read_target(fields["target"], references, problems)
     schedule = _read_schedule(fields, problems)
@@ -101,7 +101,10 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     )
 
 
-def _read(path: tuple[str | int, ...], validate: Callable[[T], T], value: T, problems: list[FieldProblem]) -> T | None:
+def read_field(
+    path: tuple[str | int, ...], validate: Callable[[T], T], value: T, problems: list[FieldProblem]
+) -> T | None:
+    """What the validation returns, or None and one problem more."""
     try:
         return validate(value)
     except ValueError as exc:
@@ -122,13 +125,11 @@ def _read_target(
         problems.append(FieldProblem(("target",), f"must be one of {', '.join(KINDS)}"))
         return None
     for path, reference in references.items():
-        _read(("target", kind, *path), validate_reference, reference, problems)
+        read_field(("target", kind, *path), validate_reference, reference, problems)
     try:
         return parse_target(kind, replaced(fields, dict.fromkeys(references, PLACEHOLDER)))
     except ValidationError as exc:
-        for error in exc.errors(include_url=False, include_input=False, include_context=False)[:MAXIMUM_PROBLEMS]:
-            message = error["msg"].removeprefix("Value error, ")
-            problems.append(FieldProblem(("target", kind, *error["loc"]), message))
+        problems += target_problems(kind, exc)[:MAXIMUM_PROBLEMS]
         return None
 
 
@@ -140,12 +141,12 @@ def _read_schedule(fields: DefinitionFields, problems: list[FieldProblem]) -> ti
     if cron is not None:
         return _read_cron(cron, problems)
     every = DEFAULT_INTERVAL if seconds is None else timedelta(seconds=seconds)
-    return _read(("interval_seconds",), validate_interval, every, problems)
+    return read_field(("interval_seconds",), validate_interval, every, problems)
 
 
 def _read_cron(given: CronFields, problems: list[FieldProblem]) -> Cron | None:
-    expression = _read(("schedule", "cron"), validate_cron, given["cron"], problems)
-    time_zone = _read(("schedule", "time_zone"), validate_time_zone, given["time_zone"], problems)
+    expression = read_field(("schedule", "cron"), validate_cron, given["cron"], problems)
+    time_zone = read_field(("schedule", "time_zone"), validate_time_zone, given["time_zone"], problems)
     return None if expression is None or time_zone is None else Cron(expression, time_zone)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from tocsin.database import no_organization
-from tocsin.domain.definitions import Definition, DefinitionFields, define
+from tocsin.domain.definitions import Definition, DefinitionFields, define, read_field
 from tocsin.domain.errors import FieldProblem, InvalidInputError
 from tocsin.domain.texts import validate_name
 from tocsin.models import Check
@@ -147,19 +147,11 @@ async def apply_object(scope: Scope, desired: DesiredCheck) -> int:
 def _define(desired: DesiredCheck) -> tuple[Definition, str]:
     """The definition and the name of its site. Raises InvalidInputError for all that is wrong."""
     problems: list[FieldProblem] = []
-    site = _site_name(desired.site, problems)
+    site = read_field(("site",), validate_name, desired.site, problems)
     definition = define(desired.fields, problems)
     if definition is None or site is None:
         raise InvalidInputError(problems)
     return definition, site
-
-
-def _site_name(name: str, problems: list[FieldProblem]) -> str | None:
-    try:
-        return validate_name(name)
-    except ValueError as exc:
-        problems.append(FieldProblem(("site",), str(exc)))
-        return None
 
 
 async def _lock(scope: Scope, key: ObjectKey) -> asyncpg.Record | None:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import ValidationError
+
+from tocsin.domain.errors import FieldProblem
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
@@ -14,3 +17,9 @@ KINDS: Final[Mapping[str, type[Target]]] = {model.kind: model for model in (Http
 def parse_target(kind: str, fields: Mapping[str, Any]) -> Target:
     """Validate the fields of a target. Raises pydantic's ValidationError, and KeyError for an unknown kind."""
     return KINDS[kind].model_validate(fields)
+
+
+def target_problems(kind: str, error: ValidationError) -> list[FieldProblem]:
+    """What a model refused, by paths that begin with `target` and the kind; no message repeats a value."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    return [FieldProblem(("target", kind, *e["loc"]), e["msg"].removeprefix("Value error, ")) for e in errors]
