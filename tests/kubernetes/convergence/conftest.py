@@ -8,7 +8,7 @@ from tests.engine.conftest import killable_servers, platform
 from tests.engine.harness import Platform
 from tests.kubernetes.cluster import Cluster as Servers
 from tests.kubernetes.conftest import MakeAccount
-from tests.kubernetes.convergence.operators import KEYS, RULES, SECRET_RULES, Cluster
+from tests.kubernetes.convergence.operators import HTTP, KEYS, RULES, SECRET_RULES, Cluster, new_name
 from tests.kubernetes.convergence.shared import BRIEFLY, OFTEN, operator_token, own_namespace, own_platform
 from tests.kubernetes.convergence.targets import Target, served_target
 from tests.kubernetes.programs import Client
@@ -58,3 +58,12 @@ def operated(cluster: Servers, unwatched: Cluster) -> Cluster:
     unwatched.kubeconfig = cluster.kubeconfig_with(operator_token(cluster, unwatched.namespace))
     unwatched.operator(OFTEN + BRIEFLY)
     return unwatched
+
+
+@pytest.fixture
+def name(operated: Cluster) -> str:
+    """A check that is in step."""
+    name = new_name()
+    operated.apply(name, interval="1h", http=HTTP)
+    operated.until_applied(name)
+    return name

@@ -15,6 +15,8 @@ from tests.kubernetes.accounts import Rules
 from tests.kubernetes.programs import Client, CommandError
 
 KEYS = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+# A target that is not there, for checks that are due too seldom to be probed.
+HTTP = {"url": "http://127.0.0.1:9/"}
 # Of the namespaces that it watches. Secrets are granted apart.
 RULES: Rules = [
     {"apiGroups": ["tocsin.dev"], "resources": ["healthchecks"], "verbs": ["get", "list", "watch", "patch"]},

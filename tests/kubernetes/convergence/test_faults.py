@@ -10,13 +10,12 @@ import pytest_asyncio
 
 from tests.engine.harness import eventually
 from tests.kubernetes.cluster import Cluster as Servers
-from tests.kubernetes.convergence.operators import Cluster, new_name, wait_until
+from tests.kubernetes.convergence.operators import HTTP, Cluster, new_name, wait_until
 from tests.kubernetes.convergence.shared import OFTEN, Proxied, proxied_cluster
 from tests.kubernetes.faults import Answer, expired_watch, refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HTTP = {"url": "http://127.0.0.1:9/"}
 WATCH = "GET .*/healthchecks.*watch=true"
 LIST = r"GET .*/healthchecks\?.*limit="
 STATUS = "PATCH .*/status"

@@ -9,10 +9,8 @@ import pytest
 
 from tests.engine.harness import EngineProcess
 from tests.kubernetes.cluster import Cluster as Servers
-from tests.kubernetes.convergence.operators import Cluster, new_name, wait_until
+from tests.kubernetes.convergence.operators import HTTP, Cluster, new_name, wait_until
 from tests.kubernetes.convergence.shared import operator_token
-
-HTTP = {"url": "http://127.0.0.1:9/"}
 
 
 @pytest.fixture(scope="module")

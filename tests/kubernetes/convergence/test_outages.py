@@ -11,24 +11,14 @@ from tests.conftest import TEMPLATE
 from tests.engine.harness import Platform, eventually
 from tests.kubernetes.cluster import Cluster as Servers
 from tests.kubernetes.conftest import DEFINITION
-from tests.kubernetes.convergence.operators import Cluster, healthcheck, new_name, wait_until
+from tests.kubernetes.convergence.operators import HTTP, Cluster, healthcheck, new_name, wait_until
 from tests.kubernetes.convergence.shared import copy_database
 from tests.kubernetes.convergence.targets import Target
 from tests.kubernetes.programs import Client
 
-HTTP = {"url": "http://127.0.0.1:9/"}
 MANY = 100
 SECONDS_FROZEN = 3
 SECONDS_UNTIL_SETTLED = 2
-
-
-@pytest.fixture
-def name(operated: Cluster) -> str:
-    """A check that is in step."""
-    name = new_name()
-    operated.apply(name, interval="1h", http=HTTP)
-    operated.until_applied(name)
-    return name
 
 
 @pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.soak)])

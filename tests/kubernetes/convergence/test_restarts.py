@@ -5,11 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
-from tests.kubernetes.convergence.operators import Cluster, new_name, wait_until
-
-HTTP = {"url": "http://127.0.0.1:9/"}
+from tests.kubernetes.convergence.operators import HTTP, Cluster, new_name, wait_until
 
 
 @contextmanager
@@ -34,15 +30,6 @@ def live_checks(cluster: Cluster, name: str) -> int:
 def revisions(cluster: Cluster, name: str) -> int:
     query = "SELECT count(*) FROM check_versions v JOIN checks c ON c.id = v.check_id WHERE c.name = $1"
     return int(ask(cluster, query, name))
-
-
-@pytest.fixture
-def name(operated: Cluster) -> str:
-    """A check that is in step."""
-    name = new_name()
-    operated.apply(name, interval="1h", http=HTTP)
-    operated.until_applied(name)
-    return name
 
 
 def begin_again(cluster: Cluster) -> None:

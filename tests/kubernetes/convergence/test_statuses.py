@@ -14,10 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from healthcheck_operator.resources import path_of
 from tests.kubernetes.cluster import Cluster as Servers
 from tests.kubernetes.cluster import free_ports
-from tests.kubernetes.convergence.operators import Cluster, healthcheck, new_name, wait_until
+from tests.kubernetes.convergence.operators import HTTP, Cluster, healthcheck, new_name, wait_until
 from tests.kubernetes.convergence.shared import OFTEN, operator_token, own_namespace
 
-HTTP = {"url": "http://127.0.0.1:9/"}
 MANY = 300
 SECONDS_OF_SILENCE = 5
 
@@ -41,15 +40,6 @@ def operated(cluster: Servers, unwatched: Cluster, other_namespace: str, port: i
     unwatched.kubeconfig = cluster.kubeconfig_with(operator_token(cluster, *namespaces))
     unwatched.operator(OFTEN, TOCSIN_WATCH_NAMESPACES=",".join(namespaces), TOCSIN_METRICS_PORT=str(port))
     return unwatched
-
-
-@pytest.fixture
-def name(operated: Cluster) -> str:
-    """A check that is in step."""
-    name = new_name()
-    operated.apply(name, interval="1h", http=HTTP)
-    operated.until_applied(name)
-    return name
 
 
 def metric(port: int, name: str) -> float:
