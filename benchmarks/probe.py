@@ -18,7 +18,7 @@ from benchmarks.target import Target, running_target
 from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.runner import probe
-from probes.tls import make_tls_context
+from probes.wire.tls import make_tls_context
 from tocsin.domain.observations import Outcome
 from tocsin.domain.targets.http import HttpTarget
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Protocol
 
 from probes.egress import EgressPolicy
-from probes.kubernetes.api_server import ApiServer
-from probes.resolver import Resolver
-from probes.tls import make_tls_context
+from probes.kinds.kubernetes.api_server import ApiServer
+from probes.wire.resolver import Resolver
+from probes.wire.tls import make_tls_context
 
 
 class NameResolver(Protocol):

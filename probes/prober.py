@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from probes.engine import Engine
-from probes.http import probe_http
-from probes.kubernetes.prober import probe_kubernetes
-from probes.tcp import probe_tcp
+from probes.kinds.http import probe_http
+from probes.kinds.kubernetes.prober import probe_kubernetes
+from probes.kinds.tcp import probe_tcp
 from probes.trace import Trace
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.kubernetes import KubernetesTarget

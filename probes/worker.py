@@ -16,7 +16,7 @@ from probes.engine import Engine
 from probes.platform_endpoints import platform_endpoints
 from probes.recorder import Recorder
 from probes.service import begin, cancel, engine_pool, lent, run_until, stop_signal, survive
-from probes.tls import make_tls_context
+from probes.wire.tls import make_tls_context
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
 from tocsin.doorbell import Doorbell

@@ -10,7 +10,7 @@ import pytest
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
-from probes.kubernetes.api_server import ApiServer
+from probes.kinds.kubernetes.api_server import ApiServer
 from probes.runner import probe
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.conftest import MakeAccount

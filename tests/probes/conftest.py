@@ -14,10 +14,10 @@ import uvloop
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
-from probes.name_service import NameService
-from probes.resolver import Resolver
 from probes.runner import probe
-from probes.tls import make_tls_context
+from probes.wire.name_service import NameService
+from probes.wire.resolver import Resolver
+from probes.wire.tls import make_tls_context
 from tests.probes.name_server import NameServer
 from tests.probes.serving import Observe, Serve, ServeBytes, Talk, read_request
 from tocsin.domain.observations import Observation

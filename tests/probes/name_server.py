@@ -10,7 +10,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from probes.dns_client import Nameserver
+from probes.wire.dns_client import Nameserver
 
 Answers = dict[str, dict[str, list[str]]]
 """Records by name and type: {"example.com": {"A": ["192.0.2.1"]}}."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import probes.dialing
+import probes.wire.dialing
 from probes.egress import EgressPolicy
 from probes.engine import Engine
-from probes.resolver import Resolver
 from probes.runner import probe
+from probes.wire.resolver import Resolver
 from tests.probes.name_server import NameServer
 from tests.probes.serving import Serve
 from tocsin.domain.observations import Observation, Outcome, Reason
@@ -161,7 +161,7 @@ async def test_a_network_that_cannot_be_reached_is_said_so(engine: Engine, monke
     async def unreachable(*_: object) -> None:
         raise OSError(errno.ENETUNREACH, "")
 
-    monkeypatch.setattr(probes.dialing, "open_connection", unreachable)
+    monkeypatch.setattr(probes.wire.dialing, "open_connection", unreachable)
     observation = await observe(engine, 80, host="fd99::1")
     assert observation.message == "could not connect to [fd99::1]:80: network is unreachable"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.dns_messages import MAX_ADDRESSES, Query, RecordType, read_answer
+from probes.wire.dns_messages import MAX_ADDRESSES, Query, RecordType, read_answer
 
 QUERY = Query(0x1234, "a.example", RecordType.A)
 

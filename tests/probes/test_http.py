@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-import probes.http
+import probes.kinds.http
 from probes.engine import Engine
-from probes.http import MAX_BODY_BYTES, make_call
-from probes.http_messages import MAX_HEAD_BYTES
+from probes.kinds.http import MAX_BODY_BYTES, make_call
 from probes.runner import probe
+from probes.wire.http_messages import MAX_HEAD_BYTES
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, ServeBytes, read_request
 from tocsin.domain.observations import Observation, Outcome, Reason
@@ -198,7 +198,7 @@ def test_nothing_is_kept_of_a_target_that_is_gone() -> None:
 
 
 def kept_with(secret: str) -> bool:
-    return any(secret.encode() in call.wire for call in probes.http._calls.values())
+    return any(secret.encode() in call.wire for call in probes.kinds.http._calls.values())
 
 
 class Recorded:

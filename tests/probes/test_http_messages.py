@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.failures import ProbeFailure
-from probes.http_messages import ResponseParser, serialize_request
+from probes.wire.http_messages import ResponseParser, serialize_request
 from tocsin.domain.observations import Reason
 
 OK = b"HTTP/1.1 200 OK\r\nServer: x\r\n"

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from probes.engine import Engine
-from probes.kubernetes.api_server import MAX_ANSWER_BYTES, ApiServer
+from probes.kinds.kubernetes.api_server import MAX_ANSWER_BYTES, ApiServer
 from probes.runner import probe
 from tests.probes.serving import Serve, read_request
 from tocsin.domain.observations import Observation, Outcome, Reason

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from probes.kubernetes.findings import Finding
-from probes.kubernetes.jobs import judge_cron_job, judge_job
+from probes.kinds.kubernetes.findings import Finding
+from probes.kinds.kubernetes.jobs import judge_cron_job, judge_job
 
 Told = tuple[str, str]
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from probes.kubernetes.conditions import judge_condition
-from probes.kubernetes.findings import Finding
-from probes.kubernetes.pods import judge_pods
+from probes.kinds.kubernetes.conditions import judge_condition
+from probes.kinds.kubernetes.findings import Finding
+from probes.kinds.kubernetes.pods import judge_pods
 from tocsin.domain.targets.kubernetes import ConditionStatus
 
 Told = tuple[str, str]

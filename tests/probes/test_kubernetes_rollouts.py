@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from probes.kubernetes.findings import Finding
-from probes.kubernetes.rollouts import judge_daemon_set, judge_deployment, judge_stateful_set
+from probes.kinds.kubernetes.findings import Finding
+from probes.kinds.kubernetes.rollouts import judge_daemon_set, judge_deployment, judge_stateful_set
 from tocsin.domain.observations import Outcome
 
 Told = tuple[str, str]

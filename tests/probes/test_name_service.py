@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import probes.name_service
-from probes.name_service import NameService, WatchedFile, parse_hosts, parse_resolv_conf
+import probes.wire.name_service
+from probes.wire.name_service import NameService, WatchedFile, parse_hosts, parse_resolv_conf
 
 
 def test_name_servers_search_list_and_options_are_read() -> None:
@@ -46,7 +46,7 @@ def test_the_search_list_comes_before_or_after_a_name_by_its_dots(name: str, can
 
 
 def test_a_file_is_read_again_after_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes.name_service, "_LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(probes.wire.name_service, "_LOOK_AGAIN_SECONDS", 0)
     path = tmp_path / "hosts"
     file = WatchedFile(path, parse_hosts)
     assert file.current() == {}
@@ -58,7 +58,7 @@ def test_a_file_is_read_again_after_it_changed(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_file_that_vanishes_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes.name_service, "_LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(probes.wire.name_service, "_LOOK_AGAIN_SECONDS", 0)
     path = tmp_path / "hosts"
     path.write_text("10.0.0.1 a")
     file = WatchedFile(path, parse_hosts)

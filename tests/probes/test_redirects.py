@@ -10,8 +10,8 @@ import pytest
 from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.redaction import Redaction
-from probes.redirects import redirected
 from probes.runner import probe
+from probes.wire.redirects import redirected
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, ServeBytes, read_request
 from tocsin.domain.observations import Observation, Outcome, Reason

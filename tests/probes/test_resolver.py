@@ -8,10 +8,10 @@ import dns.message
 import dns.rrset
 import pytest
 
-import probes.resolver
+import probes.wire.resolver
 from probes.failures import ProbeFailure
-from probes.name_service import NameService
-from probes.resolver import Resolver
+from probes.wire.name_service import NameService
+from probes.wire.resolver import Resolver
 from tests.probes.name_server import NameServer
 from tocsin.domain.observations import Reason
 
@@ -98,7 +98,7 @@ async def test_name_servers_that_cannot_be_reached_are_said_so(unused_port: int)
 async def test_silent_name_servers_are_given_up(
     name_server: NameServer, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes.resolver, "_LOOKUP_SECONDS", 0.1)
+    monkeypatch.setattr(probes.wire.resolver, "_LOOKUP_SECONDS", 0.1)
     name_server.silent.add("a.example")
     assert await failure(resolver, "a.example") == "no name server answered for a.example within 0.1 s"
 
@@ -176,7 +176,7 @@ async def test_a_failure_is_not_kept(name_server: NameServer, resolver: Resolver
 async def test_the_number_of_kept_answers_is_bounded(
     name_server: NameServer, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes.resolver, "_MAX_KEPT", 3)
+    monkeypatch.setattr(probes.wire.resolver, "_MAX_KEPT", 3)
     name_server.records = {f"{number}.example": {"A": ["1.1.1.1"]} for number in range(5)}
     for name in name_server.records:
         await resolver.resolve(name)

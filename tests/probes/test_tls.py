@@ -9,7 +9,7 @@ import pytest
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
-from probes.tls import _expiry, make_tls_context
+from probes.wire.tls import _expiry, make_tls_context
 from tests.probes.certificates import LONG, NOW, Authority
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, read_request

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from probes.connection import ByteStream
-from probes.dialing import dial
 from probes.engine import Engine
 from probes.failures import ProbeFailure
-from probes.http_messages import ResponseParser, port_of, serialize_request
-from probes.tls import start_tls
 from probes.trace import Phase, Trace
+from probes.wire.connection import ByteStream
+from probes.wire.dialing import dial
+from probes.wire.http_messages import ResponseParser, port_of, serialize_request
+from probes.wire.tls import start_tls
 from tocsin.domain.observations import Reason
 
 

@@ -6,7 +6,7 @@ a replica less, and what is scaled to zero are DEGRADED, which is seen and wakes
 
 from math import ceil, floor
 
-from probes.kubernetes.findings import (
+from probes.kinds.kubernetes.findings import (
     Finding,
     Json,
     cause,

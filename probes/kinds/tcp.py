@@ -1,8 +1,8 @@
 """The prober for TCP ports."""
 
-from probes.dialing import dial
 from probes.engine import Engine
 from probes.trace import Trace
+from probes.wire.dialing import dial
 from tocsin.domain.targets.tcp import TcpTarget
 
 

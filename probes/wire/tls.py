@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import certifi
 
-from probes.connection import ByteStream
 from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
+from probes.wire.connection import ByteStream
 from tocsin.domain.observations import Reason
 
 # A record holds no more.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from probes.kubernetes.findings import Finding, Json, conditions_of, degraded, failed, is_true, names
+from probes.kinds.kubernetes.findings import Finding, Json, conditions_of, degraded, failed, is_true, names
 
 # What a container waits for that does not come by itself, or not for long.
 _STUCK: Final = frozenset(

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from probes.kubernetes.findings import (
+from probes.kinds.kubernetes.findings import (
     Finding,
     Json,
     cause,

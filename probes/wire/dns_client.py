@@ -6,8 +6,8 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from probes.dns_messages import Answer, Query, RecordType, ResponseCode, read_answer
 from probes.failures import ProbeFailure
+from probes.wire.dns_messages import Answer, Query, RecordType, ResponseCode, read_answer
 from tocsin.domain.observations import Reason
 
 Nameserver = tuple[str, int]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from probes.dns_client import ask
-from probes.dns_messages import Answer, RecordType, ResponseCode
 from probes.failures import ProbeFailure
-from probes.name_service import NameService, WatchedFile, parse_hosts, parse_resolv_conf
+from probes.wire.dns_client import ask
+from probes.wire.dns_messages import Answer, RecordType, ResponseCode
+from probes.wire.name_service import NameService, WatchedFile, parse_hosts, parse_resolv_conf
 from tocsin.domain.observations import Reason
 
 _LOOKUP_SECONDS: Final = 5

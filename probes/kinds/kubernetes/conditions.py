@@ -1,6 +1,6 @@
 """The health of any object that tells it by a condition."""
 
-from probes.kubernetes.findings import Finding, Json, cause, conditions_of, degraded, failed, is_behind, names
+from probes.kinds.kubernetes.findings import Finding, Json, cause, conditions_of, degraded, failed, is_behind, names
 from tocsin.domain.targets.kubernetes import ConditionStatus
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 
 from probes.failures import ProbeFailure
-from probes.http_messages import port_of
+from probes.wire.http_messages import port_of
 from tocsin.domain.observations import Reason
 
 MAX_REDIRECTS: Final = 10

@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 from probes.failures import ProbeFailure, TargetBlockedError
-from probes.kubernetes.findings import Json
+from probes.kinds.kubernetes.findings import Json
 from probes.trace import Phase, Trace
 from tocsin.domain.observations import Outcome, Reason
 

@@ -6,12 +6,12 @@ from typing import Final
 
 from probes.engine import Engine
 from probes.failures import ProbeFailure, TargetBlockedError
-from probes.kubernetes.api_server import Answer
-from probes.kubernetes.conditions import judge_condition
-from probes.kubernetes.findings import Finding, Json
-from probes.kubernetes.jobs import judge_cron_job, judge_job
-from probes.kubernetes.pods import judge_pods
-from probes.kubernetes.rollouts import judge_daemon_set, judge_deployment, judge_stateful_set
+from probes.kinds.kubernetes.api_server import Answer
+from probes.kinds.kubernetes.conditions import judge_condition
+from probes.kinds.kubernetes.findings import Finding, Json
+from probes.kinds.kubernetes.jobs import judge_cron_job, judge_job
+from probes.kinds.kubernetes.pods import judge_pods
+from probes.kinds.kubernetes.rollouts import judge_daemon_set, judge_deployment, judge_stateful_set
 from probes.trace import Trace
 from tocsin.domain.observations import Outcome, Reason
 from tocsin.domain.targets.kubernetes import (

@@ -7,13 +7,13 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from probes.body_search import TextSearch, encode_text, make_decode
 from probes.egress import require_plain_host
 from probes.engine import Engine
 from probes.failures import ProbeFailure
-from probes.http_transport import Call, Reply, ResponseBody, exchange
-from probes.redirects import MAX_REDIRECTS, REDIRECTS, redirected
+from probes.kinds.http_body import TextSearch, encode_text, make_decode
 from probes.trace import Trace
+from probes.wire.http_transport import Call, Reply, ResponseBody, exchange
+from probes.wire.redirects import MAX_REDIRECTS, REDIRECTS, redirected
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
 

@@ -4,12 +4,12 @@ import errno
 import os
 from collections.abc import Sequence
 
-from probes.connection import Connection, open_connection
 from probes.deadline import Deadline
 from probes.egress import is_ip_address, require_allowed, require_plain_host
 from probes.engine import Engine
 from probes.failures import ProbeFailure, TargetBlockedError
 from probes.trace import Phase, Trace
+from probes.wire.connection import Connection, open_connection
 from tocsin.domain.observations import Reason
 
 

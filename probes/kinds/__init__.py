@@ -1,0 +1,1 @@
+"""The probers: one file for each kind of target."""
