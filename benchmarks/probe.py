@@ -18,7 +18,7 @@ from benchmarks.target import Target, running_target
 from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.runner import probe
-from probes.wire.tls import make_tls_context
+from probes.wire.tls_contexts import TlsContexts
 from tocsin.domain.observations import Outcome
 from tocsin.domain.targets.http import HttpTarget
 
@@ -109,10 +109,10 @@ async def compare_https(target: Target, rounds: int = ROUNDS, count: int = COUNT
     """Alternate the contestants over HTTPS; all verify the certificate against the target's authority."""
     contest = Contest()
     go = build_go_probe() if peers else None
-    context = make_tls_context(str(target.ca_file))
-    ours = our_probe(Engine(EgressPolicy(allow_private=True), lambda: datetime.now(UTC), tls_context=context))
+    contexts = TlsContexts(str(target.ca_file))
+    ours = our_probe(Engine(EgressPolicy(allow_private=True), lambda: datetime.now(UTC), tls_contexts=contexts))
     limits = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(limits=limits, verify=context) as client:
+    async with httpx.AsyncClient(limits=limits, verify=contexts.of()) as client:
         await _warm_up(ours, httpx_probe(client), target.https_url)
         for _ in range(rounds):
             contest.ours.append(await probe_many(ours, target.https_url, count))

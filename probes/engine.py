@@ -1,6 +1,5 @@
 """What all probes of a worker share."""
 
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import Protocol
 from probes.egress import EgressPolicy
 from probes.kinds.kubernetes.api_server import ApiServer
 from probes.wire.resolver import Resolver
-from probes.wire.tls import make_tls_context
+from probes.wire.tls_contexts import TlsContexts
 
 
 class NameResolver(Protocol):
@@ -23,12 +22,11 @@ class NameResolver(Protocol):
 class Engine:
     """Made once per worker, inside its event loop, and handed to every probe.
 
-    `now` is the database's clock; `tls_context` is shared, as making one costs milliseconds. `api_server` is the
-    cluster's, if there is one.
+    `now` is the database's clock. `api_server` is the cluster's, if there is one.
     """
 
     policy: EgressPolicy
     now: Callable[[], datetime]
     resolver: NameResolver = field(default_factory=Resolver)
-    tls_context: ssl.SSLContext = field(default_factory=make_tls_context)
+    tls_contexts: TlsContexts = field(default_factory=TlsContexts)
     api_server: ApiServer = field(default_factory=ApiServer)

@@ -53,6 +53,7 @@ async def probe(
         phases=trace.phases(),
         address=trace.address,
         tls_version=trace.tls_version,
+        tls_verified=trace.tls_verified,
         certificate_expires_at=trace.certificate_expires_at,
     )
 

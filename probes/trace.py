@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from time import monotonic
 
+from tocsin.domain.facts import Facts, Source
 from tocsin.domain.observations import Outcome, Phases
 
 
@@ -31,27 +32,35 @@ class Trace:
         "_started_at",
         "address",
         "certificate_expires_at",
+        "facts",
         "phase",
         "secrets",
         "status_code",
         "timeout",
         "timeout_outcome",
+        "tls_verified",
         "tls_version",
+        "wanted",
     )
 
-    def __init__(self, timeout: timedelta, secrets: Collection[str] = ()) -> None:
+    def __init__(
+        self, timeout: timedelta, secrets: Collection[str] = (), wanted: Collection[Source] = frozenset()
+    ) -> None:
         self._seconds: list[float | None] = [None, None, None, None, None]
         self.timeout = timeout
         self.timeout_outcome = Outcome.FAILURE  # UNKNOWN where another server than the target is waited for
         # What the target holds of them; nothing that is made of such a target outlives the probe.
         self.secrets = secrets
+        self.wanted = wanted  # what assertions are made on, beside what costs nothing
         # Not the event loop's clock: uvloop's ticks in milliseconds.
         self._started_at = self._entered_at = monotonic()
         self.phase: Phase | None = None
         self.address: str | None = None
         self.tls_version: str | None = None
         self.certificate_expires_at: datetime | None = None
+        self.tls_verified: bool | None = None  # False where a certificate was accepted unseen; None without TLS
         self.status_code: int | None = None
+        self.facts: Facts = {}
 
     def enter(self, phase: Phase | None) -> None:
         """End the phase under way and begin another, or none."""

@@ -16,7 +16,7 @@ from probes.engine import Engine
 from probes.platform_endpoints import platform_endpoints
 from probes.recorder import Recorder
 from probes.service import begin, cancel, engine_pool, lent, run_until, stop_signal, survive
-from probes.wire.tls import make_tls_context
+from probes.wire.tls_contexts import TlsContexts
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
 from tocsin.doorbell import Doorbell
@@ -52,7 +52,7 @@ async def work(settings: Settings, pulse: Pulse) -> None:
 def _engine(settings: Settings, clock: PlatformClock) -> Engine:
     egress = settings.egress
     policy = EgressPolicy(egress.allow_private, platform_endpoints(settings), egress.exceptions)
-    return Engine(policy, clock.now, tls_context=make_tls_context(egress.extra_ca_file))
+    return Engine(policy, clock.now, tls_contexts=TlsContexts(egress.extra_ca_file))
 
 
 async def _probe_until(

@@ -11,15 +11,15 @@ from probes.failures import ProbeFailure, TargetBlockedError
 from probes.trace import Phase, Trace
 from probes.wire.connection import Connection, open_connection
 from tocsin.domain.observations import Reason
+from tocsin.domain.targets.addresses import IpFamily
 
 
-async def dial(host: str, port: int, engine: Engine, trace: Trace) -> Connection:
-    """Resolve the host, and connect to the first of its addresses that is allowed and answers.
+async def dial(host: str, port: int, engine: Engine, trace: Trace, family: IpFamily = IpFamily.ANY) -> Connection:
+    """Resolve the host, and connect to the first of its addresses of the family that is allowed and answers.
 
     Raises ProbeFailure with reason DNS, CONNECT or TARGET_BLOCKED.
     """
-    addresses = (host,) if is_ip_address(host) else await _resolve(host, engine, trace)
-    addresses = _allowed(addresses, port, engine)
+    addresses = await find_addresses(host, port, engine, trace, family)
     trace.enter(Phase.CONNECT)
     failures: list[OSError] = []
     for address in addresses:
@@ -30,6 +30,24 @@ async def dial(host: str, port: int, engine: Engine, trace: Trace) -> Connection
             failures.append(exc)
     trace.address = addresses[0]
     raise ProbeFailure(Reason.CONNECT, _connect_message(failures[0], addresses[0], port, others=len(failures) > 1))
+
+
+async def find_addresses(
+    host: str, port: int, engine: Engine, trace: Trace, family: IpFamily = IpFamily.ANY
+) -> Sequence[str]:
+    """The addresses of the host that may be dialed at this port, in the order to try them. Raises as `dial`."""
+    addresses = (host,) if is_ip_address(host) else await _resolve(host, engine, trace)
+    if family is not IpFamily.ANY:
+        addresses = _of_family(addresses, family)
+    return _allowed(addresses, port, engine)
+
+
+def _of_family(addresses: Sequence[str], family: IpFamily) -> Sequence[str]:
+    chosen = [address for address in addresses if (":" in address) is (family is IpFamily.IPV6)]
+    if not chosen:
+        name = "IPv6" if family is IpFamily.IPV6 else "IPv4"
+        raise ProbeFailure(Reason.DNS, f"the target has no {name} address, which this check asks for")
+    return chosen
 
 
 async def _resolve(host: str, engine: Engine, trace: Trace) -> Sequence[str]:

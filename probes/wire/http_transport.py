@@ -6,6 +6,7 @@ a probe that reuses a connection does not see that new ones fail.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
@@ -17,6 +18,8 @@ from probes.wire.dialing import dial
 from probes.wire.http_messages import ResponseParser, port_of, serialize_request
 from probes.wire.tls import start_tls
 from tocsin.domain.observations import Reason
+
+_ALPN: Final = ("http/1.1",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ async def exchange(call: Call, engine: Engine, trace: Trace) -> Reply:
     connection: ByteStream = await dial(call.host, call.port, engine, trace)
     try:
         if call.secure:
-            connection = await start_tls(connection, call.host, engine.tls_context, trace)
+            connection = await start_tls(connection, call.host, engine.tls_contexts.of(None, _ALPN), trace)
         return await _converse(call, connection, trace)
     except BaseException:
         connection.abort()

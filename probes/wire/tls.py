@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, Protocol
 
-import certifi
-
 from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from probes.wire.connection import ByteStream
@@ -26,21 +24,6 @@ _VERIFICATION_ERRORS: Final = {
     62: "is not valid for the host {host}",
     64: "is not valid for the address {host}",
 }
-
-
-def make_tls_context(extra_ca_file: str | None = None) -> ssl.SSLContext:
-    """A context that verifies chain and host name against certifi's authorities, and those of another file.
-
-    Files alone, as a context that also looks into the system's folders costs 40% more per handshake.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Some systems' Python, such as Debian's, leaves it to OpenSSL's configuration.
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cafile=certifi.where())
-    if extra_ca_file is not None:
-        context.load_verify_locations(cafile=extra_ca_file)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 class TlsConnection:
@@ -103,8 +86,9 @@ class TlsConnection:
 
 
 async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, trace: Trace) -> TlsConnection:
-    """Shake hands on the connection. Raises ProbeFailure with reason TLS."""
+    """Shake hands on the connection; `host` is asked for and found in the certificate. Raises ProbeFailure with TLS."""
     trace.enter(Phase.TLS)
+    trace.tls_verified = context.verify_mode is ssl.CERT_REQUIRED and trace.tls_verified is not False
     secured = TlsConnection(connection, context, host)
     try:
         await secured.handshake()

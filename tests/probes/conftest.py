@@ -17,7 +17,7 @@ from probes.engine import Engine
 from probes.runner import probe
 from probes.wire.name_service import NameService
 from probes.wire.resolver import Resolver
-from probes.wire.tls import make_tls_context
+from probes.wire.tls_contexts import TlsContexts
 from tests.probes.name_server import NameServer
 from tests.probes.serving import Observe, Serve, ServeBytes, Talk, read_request
 from tocsin.domain.observations import Observation
@@ -32,14 +32,14 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 @pytest.fixture(scope="session")
-def tls_context() -> ssl.SSLContext:
+def tls_contexts() -> TlsContexts:
     """Made once, as it reads all public authorities."""
-    return make_tls_context()
+    return TlsContexts()
 
 
 @pytest.fixture
-def engine(tls_context: ssl.SSLContext) -> Engine:
-    return Engine(EgressPolicy(allow_private=True), now=lambda: STARTED_AT, tls_context=tls_context)
+def engine(tls_contexts: TlsContexts) -> Engine:
+    return Engine(EgressPolicy(allow_private=True), now=lambda: STARTED_AT, tls_contexts=tls_contexts)
 
 
 @pytest.fixture

@@ -32,13 +32,28 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
     # The target refers to a secret that is not stored, or cannot be used.
     SECRET_UNAVAILABLE = "SECRET_UNAVAILABLE"  # noqa: S105 - a name
+    AUTHENTICATION = "AUTHENTICATION"  # a login that was refused
+    NOT_PERMITTED = "NOT_PERMITTED"  # this installation may not probe so, as without the right to send ICMP
+    LOCATION_IMPAIRED = "LOCATION_IMPAIRED"  # the location reached nothing else either
+    HEARTBEAT_AWAITED = "HEARTBEAT_AWAITED"  # nothing has reported in yet
+    HEARTBEAT_OVERDUE = "HEARTBEAT_OVERDUE"
+    HEARTBEAT_FAILED = "HEARTBEAT_FAILED"  # it reported a failure itself
     LEASE_EXPIRED = "LEASE_EXPIRED"  # planned, but nobody probed it in time
     NOT_PLANNED = "NOT_PLANNED"  # due, but in no batch
     GAP = "GAP"  # nothing was planned at that time: see the recorded gap
 
 
 # Failures of ours: they tell nothing about the target, so they never move its counters.
-UNDECIDED_REASONS = frozenset({Reason.TARGET_BLOCKED, Reason.INTERNAL_ERROR, Reason.SECRET_UNAVAILABLE})
+UNDECIDED_REASONS = frozenset(
+    {
+        Reason.TARGET_BLOCKED,
+        Reason.INTERNAL_ERROR,
+        Reason.SECRET_UNAVAILABLE,
+        Reason.NOT_PERMITTED,
+        Reason.LOCATION_IMPAIRED,
+        Reason.HEARTBEAT_AWAITED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,8 @@ class Observation:
     """What one probe saw.
 
     `started_at` is on the database's clock. `message` is at most 500 characters, free of secrets, and says
-    what a person on call needs. `certificate_expires_at` is the earliest expiry in the presented chain.
+    what a person on call needs. `certificate_expires_at` is the earliest expiry in the presented chain. `tls_verified`
+    is False where any certificate was accepted, None without TLS.
     """
 
     outcome: Outcome
@@ -70,3 +86,4 @@ class Observation:
     address: str | None = None
     tls_version: str | None = None
     certificate_expires_at: datetime | None = None
+    tls_verified: bool | None = None

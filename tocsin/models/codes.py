@@ -29,6 +29,12 @@ REASON_CODES: Final[Mapping[Reason, int]] = {
     Reason.NOT_PLANNED: 14,
     Reason.GAP: 15,
     Reason.SECRET_UNAVAILABLE: 16,
+    Reason.AUTHENTICATION: 17,
+    Reason.NOT_PERMITTED: 18,
+    Reason.LOCATION_IMPAIRED: 19,
+    Reason.HEARTBEAT_AWAITED: 20,
+    Reason.HEARTBEAT_OVERDUE: 21,
+    Reason.HEARTBEAT_FAILED: 22,
 }
 OUTCOMES: Final[Mapping[int, Outcome]] = {code: outcome for outcome, code in OUTCOME_CODES.items()}
 REASONS: Final[Mapping[int, Reason]] = {code: reason for reason, code in REASON_CODES.items()}

@@ -2,12 +2,22 @@
 
 import re
 import unicodedata
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
 from tocsin.domain.targets.rules import Rule
+
+
+class IpFamily(StrEnum):
+    """Which addresses of a name are probed."""
+
+    ANY = "ANY"
+    IPV4 = "IPV4"
+    IPV6 = "IPV6"
+
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 # What some resolvers read as part of an IPv4 address, so that 127.1 or 0x7f000001 would name two things.

@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from tocsin.domain.facts import Source
 from tocsin.domain.targets.rules import Requirement
 
 
@@ -40,3 +41,4 @@ class Target(BaseModel):
     one_of: ClassVar[tuple[str, ...]] = ()  # fields of which exactly one must be given
     requirements: ClassVar[tuple[Requirement, ...]] = ()  # of fields on one another, beside their validators
     for_kubernetes_only: ClassVar[bool] = False  # whether a HealthCheck object alone may have it
+    sources: ClassVar[frozenset[Source]] = frozenset()  # what assertions can be about, beside LATENCY

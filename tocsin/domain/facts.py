@@ -1,0 +1,22 @@
+"""What a probe saw of its target, by source: assertions are made on it, and evidence is kept of it."""
+
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+
+class Source(StrEnum):
+    """A part of what was seen. The shape of each is said here; a kind's model says which it knows."""
+
+    STATUS = "STATUS"  # int or str: the protocol's own answer, as an HTTP status or a DNS response code
+    HEADER = "HEADER"  # tuple of (name, value), in their order; also gRPC's metadata
+    BODY = "BODY"  # str: the content as text, as far as it was read; of a heartbeat, its payload
+    JSON = "JSON"  # any JSON value; where it is not noted, it is read from BODY
+    SIZE = "SIZE"  # int: bytes of the content as they came
+    RECORD = "RECORD"  # tuple of str: the records of a DNS answer, in presentation format
+    LATENCY = "LATENCY"  # by phase, in milliseconds; the runner knows it
+    CERTIFICATE = "CERTIFICATE"  # dict: days (float, of the earliest expiry), names, issuer, protocol, cipher, ...
+    LOSS = "LOSS"  # float: percent of packets that were not answered
+    ROUND_TRIP = "ROUND_TRIP"  # dict: min, mean, max in milliseconds
+
+
+Facts: TypeAlias = dict[Source, Any]
