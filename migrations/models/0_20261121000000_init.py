@@ -218,7 +218,10 @@ CREATE TABLE runs (
     transfer_us int,
     certificate_expires_at timestamptz,
     address inet,
-    message text
+    message text,
+    attempts smallint,
+    tls_verified bool,
+    evidence jsonb
 );
 CREATE INDEX runs_unclaimed ON runs (id) WHERE claimed_at IS NULL;
 CREATE INDEX runs_check ON runs (check_id, id);
@@ -243,8 +246,12 @@ CREATE TABLE results (
     outcome smallint NOT NULL,
     reason smallint,
     status_code smallint,
+    -- How often the target was probed, null for once.
+    attempts smallint,
+    tls_verified bool,
     address inet,
     message text,
+    evidence jsonb,
     PRIMARY KEY (check_id, slot, location_id)
 ) PARTITION BY RANGE (slot);
 -- Rows arrive nearly in the order of their slots, so this finds an hour of all checks for next to nothing.
@@ -268,7 +275,10 @@ CREATE TYPE incoming_result AS (
     transfer_us int,
     certificate_expires_at_us bigint,
     address text,
-    message text
+    message text,
+    attempts smallint,
+    tls_verified bool,
+    evidence jsonb
 );
 
 CREATE TABLE check_states (
@@ -319,6 +329,8 @@ CREATE TABLE incidents (
     resolution varchar(16),
     cause varchar(32),
     message varchar(500),
+    -- What was kept of the failures that opened it; it outlives their results.
+    evidence jsonb,
     version int NOT NULL DEFAULT 1,
     CHECK (resolved_at >= opened_at),
     CHECK ((resolved_at IS NULL) = (resolution IS NULL))

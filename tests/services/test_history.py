@@ -192,7 +192,7 @@ async def test_a_page_keeps_to_the_time_asked_for(owner: Connection) -> None:
 async def test_a_result_tells_all_that_its_probe_saw(owner: Connection) -> None:
     await owner.execute(
         """INSERT INTO results VALUES ($1, $2, $2, $3, 1, 4, 9000, 1000, NULL, 3000, NULL, 5000, 1, 3, 5, 503,
-                                       '2001:db8::1', 'got 503')""",
+                                       3, false, '2001:db8::1', 'got 503', '{"bodyExcerpt": "sorry"}')""",
         1,
         NOON,
         MIDNIGHT,
@@ -213,6 +213,9 @@ async def test_a_result_tells_all_that_its_probe_saw(owner: Connection) -> None:
         phases=Phases(resolve=millisecond, tls=3 * millisecond, transfer=5 * millisecond),
         address="2001:db8::1",
         certificate_expires_at=MIDNIGHT,
+        attempts=3,
+        tls_verified=False,
+        evidence='{"bodyExcerpt": "sorry"}',
     )
 
 

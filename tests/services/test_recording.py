@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -51,6 +52,16 @@ async def test_a_result_moves_the_state(connection: Connection, owner: Connectio
     await record(connection, results, NOON)
     state = await state_of(owner, check_id)
     assert (state["status"], state["folded_through"]) == ("UP", results[0].slot)
+
+
+async def test_evidence_is_stored_with_the_attempts_that_it_took(
+    connection: Connection, owner: Connection, make_check: MakeCheck
+) -> None:
+    [failed, unproven] = await results_of(owner, await make_check(), "FS")
+    seen = replace(failed.observation, attempts=3, tls_verified=False, evidence='{"bodyExcerpt": "sorry"}')
+    await record(connection, [replace(failed, observation=seen), unproven], NOON)
+    rows = await owner.fetch("SELECT attempts, tls_verified, evidence FROM results ORDER BY slot")
+    assert [tuple(row) for row in rows] == [(3, False, '{"bodyExcerpt": "sorry"}'), (None, None, None)]
 
 
 async def test_a_repeat_is_stored_once_and_changes_nothing(

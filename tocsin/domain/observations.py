@@ -73,7 +73,8 @@ class Observation:
 
     `started_at` is on the database's clock. `message` is at most 500 characters, free of secrets, and says
     what a person on call needs. `certificate_expires_at` is the earliest expiry in the presented chain. `tls_verified`
-    is False where any certificate was accepted, None without TLS.
+    is False where any certificate was accepted, None without TLS. `attempts` counts how often the target was probed.
+    `evidence` is what is kept beside all this, as JSON.
     """
 
     outcome: Outcome
@@ -87,3 +88,5 @@ class Observation:
     tls_version: str | None = None
     certificate_expires_at: datetime | None = None
     tls_verified: bool | None = None
+    attempts: int = 1
+    evidence: str | None = None

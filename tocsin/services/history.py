@@ -72,6 +72,9 @@ class Result:
     phases: Phases
     address: str | None
     certificate_expires_at: datetime | None
+    attempts: int
+    tls_verified: bool | None
+    evidence: str | None  # JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,9 @@ def _result(row: asyncpg.Record) -> Result:
         phases=Phases(*(_microseconds(row[f"{name}_us"]) for name in _PHASES)),
         address=row["host"],
         certificate_expires_at=row["certificate_expires_at"],
+        attempts=row["attempts"] or 1,
+        tls_verified=row["tls_verified"],
+        evidence=row["evidence"],
     )
 
 

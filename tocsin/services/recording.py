@@ -43,10 +43,11 @@ class Result:
 INSERT = f"""
 INSERT INTO results (organization_id, check_id, slot, location_id, revision, started_at, duration_us, outcome, reason,
                      status_code, resolve_us, connect_us, tls_us, processing_us, transfer_us, certificate_expires_at,
-                     address, message)
+                     address, message, attempts, tls_verified, evidence)
 SELECT c.organization_id, d.check_id, {instant_of("d.slot_us")}, d.location_id, d.revision,
        {instant_of("d.started_at_us")}, d.duration_us, d.outcome, d.reason, d.status_code, d.resolve_us, d.connect_us,
-       d.tls_us, d.processing_us, d.transfer_us, {instant_of("d.certificate_expires_at_us")}, d.address::inet, d.message
+       d.tls_us, d.processing_us, d.transfer_us, {instant_of("d.certificate_expires_at_us")}, d.address::inet,
+       d.message, d.attempts, d.tls_verified, d.evidence
 FROM unnest($1::incoming_result[]) d JOIN checks c ON c.id = d.check_id AND c.deleted_at IS NULL
 WHERE d.slot_us > $2 OR {instant_of("d.slot_us")} >= {KEPT_FROM}
 ORDER BY d.check_id, d.slot_us, d.location_id

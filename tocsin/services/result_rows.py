@@ -40,6 +40,9 @@ def observation_row(seen: Observation) -> tuple[object, ...]:
         None if expires_at is None else microseconds_of(expires_at),
         seen.address,
         seen.message,
+        None if seen.attempts == 1 else seen.attempts,
+        seen.tls_verified,
+        seen.evidence,
     )
 
 

@@ -47,7 +47,8 @@ async def claim_run(connection: Connection, run_id: int | None = None) -> Claime
 _FINISH = f"""
 UPDATE runs SET finished_at = clock_timestamp(), started_at = {instant_of("$2::bigint")}, duration_us = $3,
     outcome = $4, reason = $5, status_code = $6, resolve_us = $7, connect_us = $8, tls_us = $9, processing_us = $10,
-    transfer_us = $11, certificate_expires_at = {instant_of("$12::bigint")}, address = $13::text::inet, message = $14
+    transfer_us = $11, certificate_expires_at = {instant_of("$12::bigint")}, address = $13::text::inet, message = $14,
+    attempts = $15, tls_verified = $16, evidence = $17
 WHERE id = $1 AND finished_at IS NULL
 """  # noqa: S608
 

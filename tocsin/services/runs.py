@@ -24,7 +24,8 @@ RETURNING id, (SELECT timeout_ms FROM checks WHERE id = $1) AS timeout_ms,
 """
 _READ = """
 SELECT id, requested_at AS slot, finished_at, started_at, duration_us, outcome, reason, status_code, resolve_us,
-       connect_us, tls_us, processing_us, transfer_us, certificate_expires_at, address, message
+       connect_us, tls_us, processing_us, transfer_us, certificate_expires_at, address, message, attempts,
+       tls_verified, evidence
 FROM runs WHERE id = $1
 """
 
