@@ -9,6 +9,7 @@ from probes.kinds.kubernetes.prober import probe_kubernetes
 from probes.kinds.tcp import probe_tcp
 from probes.trace import Trace
 from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.installed import installed_probers
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.tcp import TcpTarget
 
@@ -19,8 +20,10 @@ On its way it notes in the trace what it sees, so that a probe that fails or run
 Deadline, clock and unexpected errors are the runner's.
 """
 
-PROBERS: Final[Mapping[str, Prober]] = {
+_OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
     KubernetesTarget.kind: probe_kubernetes,
 }
+PROBERS: Final[Mapping[str, Prober]] = {**_OWN, **installed_probers(_OWN)}
+

@@ -113,6 +113,14 @@ def crd() -> None:
 
 
 @app.command()
+def kinds(kind: Annotated[str | None, typer.Argument(help="One of them, with all its fields.")] = None) -> None:
+    """Tell which kinds of checks there are, and what each can be told."""
+    from tocsin import kinds_command  # noqa: PLC0415 - other commands start faster without it
+
+    typer.echo(kinds_command.describe_kinds() if kind is None else kinds_command.describe_kind(kind))
+
+
+@app.command()
 def migrate(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     wait_seconds: Annotated[int, typer.Option(min=0, help="How long a database that is away is waited for.")] = 0,

@@ -7,11 +7,20 @@ from pydantic import ValidationError
 
 from tocsin.domain.errors import FieldProblem
 from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.installed import installed_targets
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.tcp import TcpTarget
 
-KINDS: Final[Mapping[str, type[Target]]] = {model.kind: model for model in (HttpTarget, TcpTarget, KubernetesTarget)}
+OWN_KINDS: Final[Mapping[str, type[Target]]] = {
+    model.kind: model
+    for model in (
+        HttpTarget,
+        TcpTarget,
+        KubernetesTarget,
+    )
+}
+KINDS: Final[Mapping[str, type[Target]]] = {**OWN_KINDS, **installed_targets(OWN_KINDS)}
 
 
 def parse_target(kind: str, fields: Mapping[str, Any]) -> Target:
