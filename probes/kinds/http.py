@@ -10,14 +10,13 @@ import httpx
 from probes.egress import require_plain_host
 from probes.engine import Engine
 from probes.failures import ProbeFailure
-from probes.kinds.http_body import TextSearch, encode_text, make_decode
+from probes.kinds.http_judging import judge
 from probes.trace import Trace
-from probes.wire.http_transport import Call, Reply, ResponseBody, exchange
+from probes.wire.http_transport import Call, exchange
 from probes.wire.redirects import MAX_REDIRECTS, REDIRECTS, redirected
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
 
-MAX_BODY_BYTES: Final = 1024 * 1024
 # Each is kept for as long as its target is, and a worker keeps the targets of the checks that it probes.
 _calls: Final = WeakKeyDictionary[HttpTarget, Call]()
 _MAX_KEPT_BYTES: Final = 2048
@@ -41,7 +40,7 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
             may_redirect = target.follow_redirects and reply.status_code in REDIRECTS
             following = redirected(call.request, reply.response, trace.secrets) if may_redirect else None
             if following is None:
-                return await _judge(reply, target)
+                return await judge(reply, target, trace)
         finally:
             reply.body.close()
         call = Call.of(following)
@@ -75,44 +74,3 @@ def _headers(target: HttpTarget) -> list[tuple[bytes, bytes]]:
     names = {name.lower() for name, _ in own}
     defaults = [header for header in _DEFAULT_HEADERS if header[0].lower() not in names]
     return [*defaults, *own, (b"Connection", b"close")]
-
-
-async def _judge(reply: Reply, target: HttpTarget) -> None:
-    status_code = reply.status_code
-    if not target.accepts_status(status_code):
-        raise ProbeFailure(Reason.STATUS, f"expected {', '.join(target.expected_status)}, got {status_code}")
-    if target.body_contains is None:
-        await _drain(reply.body)
-    else:
-        await _find(target.body_contains, reply)
-
-
-async def _drain(body: ResponseBody) -> None:
-    left = MAX_BODY_BYTES
-    while left > 0 and (part := await body.read_some()):
-        left -= len(part)
-
-
-async def _find(text: str, reply: Reply) -> None:
-    response = reply.response
-    search = TextSearch(encode_text(text, response))
-    decode = make_decode(response)
-    left = MAX_BODY_BYTES
-    while raw := await reply.body.read_some():
-        for part in decode(raw):
-            search.feed(part[:left])
-            left -= len(part)
-            if left <= 0:
-                return _require_found(search, MAX_BODY_BYTES, cut_off=True)
-    _require_found(search, MAX_BODY_BYTES - left, cut_off=False)
-    return None
-
-
-def _require_found(search: TextSearch, read_bytes: int, *, cut_off: bool) -> None:
-    if search.found:
-        return
-    if cut_off:
-        raise ProbeFailure(
-            Reason.BODY_LIMIT, f"the first {read_bytes // 1024} KiB of the body do not contain the expected text"
-        )
-    raise ProbeFailure(Reason.ASSERTION, f"the body does not contain the expected text (read {read_bytes} bytes)")

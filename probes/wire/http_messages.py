@@ -1,6 +1,7 @@
 """HTTP/1.1 messages: a request to bytes, bytes to a response."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, overload
 
 import httptools
 import httpx
@@ -13,6 +14,36 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SWITCHING_PROTOCOLS: Final = 101
 
 RawHeaders = list[tuple[bytes, bytes]]
+
+
+class HeaderLines(Sequence[tuple[str, str]]):
+    """Headers as text, made of their bytes when they are looked at, which most never are."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: RawHeaders) -> None:
+        self._raw = raw
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[str, str], ...]: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, str] | tuple[tuple[str, str], ...]:
+        if isinstance(index, slice):
+            return tuple(map(_as_text, self._raw[index]))
+        return _as_text(self._raw[index])
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
+def _as_text(header: tuple[bytes, bytes]) -> tuple[str, str]:
+    # As httpx reads them: any byte is a character of Latin 1, which UTF-8 was often meant by.
+    name, value = header
+    try:
+        return name.decode("ascii", "replace"), value.decode()
+    except UnicodeDecodeError:
+        return name.decode("ascii", "replace"), value.decode("latin-1")
 
 
 def port_of(url: httpx.URL) -> int:

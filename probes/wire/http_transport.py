@@ -15,7 +15,7 @@ from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from probes.wire.connection import ByteStream
 from probes.wire.dialing import dial
-from probes.wire.http_messages import ResponseParser, port_of, serialize_request
+from probes.wire.http_messages import RawHeaders, ResponseParser, port_of, serialize_request
 from probes.wire.tls import start_tls
 from tocsin.domain.observations import Reason
 
@@ -80,6 +80,10 @@ class Reply:
     @property
     def status_code(self) -> int:
         return self._parser.status_code
+
+    @property
+    def headers(self) -> RawHeaders:
+        return self._parser.headers
 
     @property
     def response(self) -> httpx.Response:

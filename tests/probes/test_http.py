@@ -11,7 +11,8 @@ import pytest
 
 import probes.kinds.http
 from probes.engine import Engine
-from probes.kinds.http import MAX_BODY_BYTES, make_call
+from probes.kinds.http import make_call
+from probes.kinds.http_judging import MAX_BODY_BYTES
 from probes.runner import probe
 from probes.wire.http_messages import MAX_HEAD_BYTES
 from tests.probes.conftest import STARTED_AT

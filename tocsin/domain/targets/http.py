@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from tocsin.domain.facts import Source
 from tocsin.domain.targets.model import MayBeSecret, Target
 from tocsin.domain.targets.rules import Requirement, Rule, matches, matches_not
 from tocsin.domain.targets.urls import Url
@@ -107,6 +108,9 @@ class HttpTarget(Target):
     """An HTTP or HTTPS address that must answer as expected."""
 
     kind: ClassVar[str] = "http"
+    sources: ClassVar[frozenset[Source]] = frozenset(
+        {Source.STATUS, Source.HEADER, Source.BODY, Source.JSON, Source.SIZE, Source.CERTIFICATE}
+    )
     requirements: ClassVar[tuple[Requirement, ...]] = (
         Requirement(
             "body",
