@@ -81,7 +81,7 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     description = read_field(("description",), validate_description, fields.get("description") or "", problems)
     references = _find_references(fields["target"])
     target = _read_target(fields["target"], references, problems)
-    schedule = _read_schedule(fields, problems)
+    schedule = _read_schedule(fields, _default_interval(target), problems)
     timeout = _read_timeout(fields.get("timeout_seconds"), schedule, problems)
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
     success = _read_threshold("success_threshold", fields.get("success_threshold"), problems)
@@ -95,8 +95,8 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
         references=references,
         schedule=schedule,
         timeout=timeout,
-        failure_threshold=DEFAULT_FAILURE_THRESHOLD if failure is None else failure,
-        success_threshold=DEFAULT_SUCCESS_THRESHOLD if success is None else success,
+        failure_threshold=failure or target.default_failure_threshold or DEFAULT_FAILURE_THRESHOLD,
+        success_threshold=success or target.default_success_threshold or DEFAULT_SUCCESS_THRESHOLD,
         labels=labels,
     )
 
@@ -133,14 +133,20 @@ def _read_target(
         return None
 
 
-def _read_schedule(fields: DefinitionFields, problems: list[FieldProblem]) -> timedelta | Cron | None:
+def _default_interval(target: Target | None) -> timedelta:
+    return (target.default_interval if target else None) or DEFAULT_INTERVAL
+
+
+def _read_schedule(
+    fields: DefinitionFields, default: timedelta, problems: list[FieldProblem]
+) -> timedelta | Cron | None:
     seconds, cron = fields.get("interval_seconds"), fields.get("schedule")
     if seconds is not None and cron is not None:
         problems.append(FieldProblem(("schedule",), "cannot be combined with an interval; give one of them"))
         return None
     if cron is not None:
         return _read_cron(cron, problems)
-    every = DEFAULT_INTERVAL if seconds is None else timedelta(seconds=seconds)
+    every = default if seconds is None else timedelta(seconds=seconds)
     return read_field(("interval_seconds",), validate_interval, every, problems)
 
 

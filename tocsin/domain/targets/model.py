@@ -1,6 +1,7 @@
 """What every kind of target has in common."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -42,3 +43,6 @@ class Target(BaseModel):
     requirements: ClassVar[tuple[Requirement, ...]] = ()  # of fields on one another, beside their validators
     for_kubernetes_only: ClassVar[bool] = False  # whether a HealthCheck object alone may have it
     sources: ClassVar[frozenset[Source]] = frozenset()  # what assertions can be about, beside LATENCY
+    default_interval: ClassVar[timedelta | None] = None  # in place of the general one; so are the thresholds
+    default_failure_threshold: ClassVar[int | None] = None
+    default_success_threshold: ClassVar[int | None] = None
