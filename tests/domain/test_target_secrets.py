@@ -7,7 +7,7 @@ import pytest
 from tocsin.domain.definitions import Definition, define
 from tocsin.domain.errors import FieldProblem
 from tocsin.domain.targets.http import HttpTarget
-from tocsin.domain.targets.secrets import find_references, replaced, validate_reference
+from tocsin.domain.targets.secrets import Path, find_references, is_secret_name, replaced, validate_reference
 from tocsin.domain.targets.tcp import TcpTarget
 
 URL = "https://example.com/"
@@ -81,12 +81,49 @@ def test_what_only_looks_like_a_reference_is_refused(value: object) -> None:
     assert set(defined({"url": URL, "headers": [{"name": "A", "value": value}]})[1]) == {"target.http.headers.0.value"}
 
 
-@pytest.mark.parametrize(
-    "reference", ["", "name", "name/", "/key", "Name/key", "a/b/c", "a/b c", "-a/b", "a/b\n", "a/ö"]
-)
+@pytest.mark.parametrize("reference", ["/", "name/", "/key", "Name/key", "a/b/c", "a/b c", "-a/b", "a/b\n", "a/ö"])
 def test_a_reference_that_names_no_key_of_a_secret_is_refused_with_the_remedy(reference: str) -> None:
     _, problems = defined({"url": URL, "headers": [{"name": "A", "value": {"secret": reference}}]})
     assert problems == {"target.http.headers.0.value": "must name a Secret and its key, as in api-token/value"}
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a.", "a b", "a\n", "ö", "n" * 101])
+def test_a_reference_without_a_slash_that_is_no_name_is_refused_with_the_remedy(name: str) -> None:
+    _, problems = defined({"url": URL, "headers": [{"name": "A", "value": {"secret": name}}]})
+    assert problems["target.http.headers.0.value"].startswith("must be 1 to 100 letters, digits and -_.")
+
+
+@pytest.mark.parametrize("name", ["a", "api-token", "API_TOKEN.v2", "0", "n" * 100])
+def test_a_reference_without_a_slash_names_a_secret_of_the_organization(name: str) -> None:
+    assert validate_reference(name) == name
+    assert is_secret_name(name)
+
+
+def named(fields: dict[str, Any], *names: tuple[Path, str]) -> tuple[Definition | None, dict[str, str]]:
+    problems: list[FieldProblem] = []
+    definition = define({"name": "front", "target": ("http", fields), "secrets": names}, problems)
+    return definition, {".".join(map(str, problem.path)): problem.message for problem in problems}
+
+
+def test_a_named_secret_is_stored_as_a_reference() -> None:
+    definition, problems = named({"url": URL, "headers": [{"name": "A"}]}, (("headers", 0, "value"), "api-token"))
+    assert definition is not None, problems
+    assert definition.stored_target()["headers"] == [{"name": "A", "value": {"secret": "api-token"}}]
+    assert definition.references == {("headers", 0, "value"): "api-token"}
+
+
+def test_a_named_secret_beside_the_value_itself_is_refused() -> None:
+    header = {"name": "A", "value": "open"}
+    _, problems = named({"url": URL, "headers": [header]}, (("headers", 0, "value"), "api-token"))
+    assert problems == {
+        "target.http.headers.0.value_secret": "cannot be combined with the value itself; keep one of them"
+    }
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "a b"])
+def test_what_is_no_name_of_a_secret_is_told_of_once_beside_all_else_that_is_wrong(name: str) -> None:
+    _, problems = named({"url": "ftp://a", "headers": [{"name": "A"}]}, (("headers", 0, "value"), name))
+    assert set(problems) == {"target.http.headers.0.value_secret", "target.http.url"}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,11 @@ from tocsin.domain.targets.secrets import (
     PLACEHOLDER,
     Path,
     find_references,
+    name_field,
     replaced,
     validate_reference,
+    validate_secret_name,
+    value_at,
     with_references,
 )
 from tocsin.domain.texts import read_labels, validate_description, validate_name
@@ -67,6 +70,8 @@ class DefinitionFields(TypedDict, total=False):
     name: str
     description: str | None
     target: tuple[str, Mapping[str, Any]]  # kind, fields of its model
+    # Names of the organization's secrets, by where in the target their values stand.
+    secrets: Sequence[tuple[Path, str]]
     interval_seconds: int | None
     schedule: CronFields | None
     timeout_seconds: float | None
@@ -79,8 +84,9 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     """Validate all fields; add what is wrong to the problems, and return None if there are any now."""
     name = read_field(("name",), validate_name, fields["name"], problems)
     description = read_field(("description",), validate_description, fields.get("description") or "", problems)
-    references = _find_references(fields["target"])
-    target = _read_target(fields["target"], references, problems)
+    given = _with_named_secrets(fields["target"], fields.get("secrets") or (), problems)
+    references = _find_references(given)
+    target = _read_target(given, references, problems)
     schedule = _read_schedule(fields, _default_interval(target), problems)
     timeout = _read_timeout(fields.get("timeout_seconds"), schedule, problems)
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
@@ -110,6 +116,21 @@ def read_field(
     except ValueError as exc:
         problems.append(FieldProblem(path, str(exc)))
         return None
+
+
+def _with_named_secrets(
+    given: tuple[str, Mapping[str, Any]], names: Sequence[tuple[Path, str]], problems: list[FieldProblem]
+) -> tuple[str, Mapping[str, Any]]:
+    """The target with references where secrets are named; the place of a wrong name is filled, to be told of once."""
+    kind, fields = given
+    references: dict[Path, Any] = {}
+    for path, name in names:
+        field = ("target", kind, *name_field(path))
+        valid = read_field(field, validate_secret_name, name, problems)
+        references[path] = PLACEHOLDER if valid is None else {"secret": valid}
+        if value_at(fields, path) is not None:
+            problems.append(FieldProblem(field, "cannot be combined with the value itself; keep one of them"))
+    return kind, replaced(fields, references) if references else fields
 
 
 def _find_references(given: tuple[str, Mapping[str, Any]]) -> dict[Path, str]:

@@ -1,7 +1,8 @@
 """Secrets in targets, by reference: where one may stand, which are named, and what stands there otherwise.
 
-In the stored fields of a target, a field marked as `MayBeSecret` may hold `{"secret": "<name>/<key>"}` instead of its
-text. The value is stored elsewhere, encrypted, and known while a probe runs.
+In the stored fields of a target, a field marked as `MayBeSecret` may hold a reference instead of its text: of an
+organization's secret `{"secret": "<name>"}`, of one in Kubernetes `{"secret": "<name>/<key>"}`. The value is stored
+elsewhere, encrypted, and known while a probe runs.
 """
 
 import re
@@ -20,11 +21,37 @@ _Pattern = tuple[str | None, ...]  # the same for all items of a list, which Non
 
 # Valid in every field that may be a secret, so that the other fields can be judged without the value.
 PLACEHOLDER: Final = "placeholder"
+MAXIMUM_SECRET_NAME_LENGTH: Final = 100
+# Of the field that takes the name of a secret in place of its value.
+NAME_SUFFIX: Final = "_secret"
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[-._A-Za-z0-9]{0,98}[A-Za-z0-9])?")
 _REFERENCE: Final = re.compile(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?/[-._a-zA-Z0-9]{1,253}")
 
 
+def validate_secret_name(name: str) -> str:
+    """Return the name of an organization's secret unchanged. Raises ValueError."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"must be 1 to {MAXIMUM_SECRET_NAME_LENGTH} letters, digits and -_. that begin and end with a letter or "
+            "digit, as in api-token"
+        )
+    return name
+
+
+def is_secret_name(reference: str) -> bool:
+    """Whether a reference is to an organization's secret, whose names hold no slash, and not to one in Kubernetes."""
+    return "/" not in reference
+
+
+def name_field(path: Path) -> Path:
+    """Where the name of a secret is given whose value stands at this path."""
+    return (*path[:-1], f"{path[-1]}{NAME_SUFFIX}")
+
+
 def validate_reference(reference: str) -> str:
-    """Return the reference unchanged. Raises ValueError for what names no key of a Secret."""
+    """Return the reference unchanged. Raises ValueError for what names neither a secret nor a key of a Secret."""
+    if is_secret_name(reference):
+        return validate_secret_name(reference)
     if not _REFERENCE.fullmatch(reference):
         raise ValueError("must name a Secret and its key, as in api-token/value")
     return reference
@@ -45,6 +72,14 @@ def replaced(fields: Mapping[str, Any], values: Mapping[Path, Any]) -> dict[str,
             holder = holder[step]
         holder[path[-1]] = value
     return copied
+
+
+def value_at(fields: Mapping[str, Any], path: Path) -> object:
+    """What stands where the path leads; None where nothing does."""
+    value: Any = fields
+    for step in path[:-1]:
+        value = value[step]
+    return value.get(path[-1])
 
 
 def with_references(fields: Mapping[str, Any], references: Mapping[Path, str]) -> dict[str, Any]:
