@@ -2,7 +2,8 @@
 
 The API works through Tortoise and sees one organization a transaction; the engine (scheduler, worker, sweeper) works
 through asyncpg alone, on the tables that it needs; the operator is a member of the API's role, with rights of its own
-on what it keeps of Kubernetes. Row-level security holds all to it.
+on what it keeps of Kubernetes; the receiver, which serves the public, stores reports and reads nothing that is secret.
+Row-level security holds all to it.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -32,6 +33,7 @@ class Role(StrEnum):
     API = "tocsin_api"
     ENGINE = "tocsin_engine"
     OPERATOR = "tocsin_operator"
+    RECEIVER = "tocsin_receiver"
 
 
 # A process that is frozen in mid-transaction must not freeze others, so PostgreSQL ends its transaction.

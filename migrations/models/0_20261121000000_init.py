@@ -500,7 +500,9 @@ _ENGINE_RIGHTS = {
     "idempotency_keys": "SELECT, DELETE",
     "check_secrets": "SELECT",
     "secrets": "SELECT",
-    "heartbeats": "SELECT",
+    "heartbeats": (
+        "SELECT (check_id, organization_id, kind, received_at, exit_code, run_time_ms, size, payload, open_runs)"
+    ),
     "check_versions": "SELECT, UPDATE, DELETE",
     "cron_instants": "SELECT, INSERT, DELETE",
     "runs": "SELECT, UPDATE, DELETE",
@@ -665,9 +667,8 @@ async def upgrade(_: BaseDBAsyncClient) -> str:
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;" + _open_to_engine(table, "SELECT, INSERT, UPDATE, DELETE")
         for table in _ENGINE_LEDGER
     ]
-    return "".join(
-        (_CONFIGURATION, _KUBERNETES, _SECRETS, _SCHEDULE, _RECORD, *isolation, *operator, *engine, *ledger, _FUNCTIONS)
-    )
+    tables = (_CONFIGURATION, _KUBERNETES, _SECRETS, _HEARTBEATS, _SCHEDULE, _RECORD)
+    return "".join((*tables, *isolation, *operator, *engine, *receiver, *ledger, _FUNCTIONS))
 
 
 async def downgrade(_: BaseDBAsyncClient) -> str:
