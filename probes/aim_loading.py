@@ -47,6 +47,8 @@ class AimLoader:
         templates = {key: aim for key, aim in known.items() if isinstance(aim, Template)}
         if not templates:
             return cast("dict[_Key, RevealableAim]", known)
-        secrets = await load_secrets(connection, list(templates))
+        secrets = await load_secrets(
+            connection, {key: template.references.values() for key, template in templates.items()}
+        )
         sealed = {key: SealedAim(template, secrets[key], self._keys) for key, template in templates.items()}
         return {**cast("dict[_Key, RevealableAim]", known), **sealed}

@@ -14,7 +14,7 @@ from probes.service import log_internal_error
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets import KINDS, parse_target
 from tocsin.domain.targets.model import Target
-from tocsin.domain.targets.secrets import Path, find_references, replaced
+from tocsin.domain.targets.secrets import Path, find_references, is_secret_name, replaced
 from tocsin.encryption import EncryptionError, KeyRing
 from tocsin.services.check_secrets import SealedSecret
 from tocsin.services.leases import Definition
@@ -75,7 +75,7 @@ class SealedAim:
 
     def _open(self, reference: str) -> str:
         if reference not in self.secrets:
-            raise _unavailable(f"the secret {reference} is not stored; see the condition SecretsResolved")
+            raise _unavailable(_not_stored(reference))
         try:
             value = self.secrets[reference].open(self.keys)
         except EncryptionError as exc:
@@ -100,6 +100,11 @@ def read_aim(definition: Definition) -> ReadyAim | Template:
     except Exception as exc:
         log_internal_error("target_not_read", exc, kind=definition.kind)
         return UnreadableAim()
+
+
+def _not_stored(reference: str) -> str:
+    remedy = "make it with createSecret" if is_secret_name(reference) else "see the condition SecretsResolved"
+    return f"the secret {reference} is not stored; {remedy}"
 
 
 def _unavailable(message: str) -> ProbeFailure:

@@ -4,6 +4,7 @@ A sealed secret is the length of the key's id (1 byte), the id, a random nonce (
 tag. What stands before the nonce is authenticated too.
 """
 
+import hmac
 import os
 import struct
 from collections.abc import Mapping
@@ -51,12 +52,18 @@ def secret_place(organization_id: int, check_id: int, reference: str) -> bytes:
     return struct.pack(">qq", organization_id, check_id) + reference.encode()
 
 
+def named_secret_place(organization_id: int, name: str) -> bytes:
+    """Where a secret of an organization is stored. No check has the id 0."""
+    return secret_place(organization_id, 0, name)
+
+
 class KeyRing:
     """The keys of an installation by their ids, 32 bytes each: the first seals, all open."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._first = next(iter(keys), None)
+        self._fingerprint_key = hmac.digest(next(iter(keys.values()), b""), b"fingerprint", "sha256")
 
     @property
     def first_id(self) -> str:
@@ -70,6 +77,10 @@ class KeyRing:
         key_id = self.first_id
         head, nonce = key_prefix(key_id), os.urandom(_NONCE_BYTES)
         return head + nonce + self._ciphers[key_id].encrypt(nonce, text.encode(), head + place)
+
+    def fingerprint(self, text: str) -> str:
+        """What equal texts have in common, and what tells nothing of them without the first key."""
+        return hmac.digest(self._fingerprint_key, text.encode(), "sha256").hex()
 
     def open(self, sealed: bytes, place: bytes) -> str:
         """Decrypt what was sealed for this place. Raises UnknownKeyError and BrokenSealError."""

@@ -45,7 +45,7 @@ async def store(check: int, value: str = SECRET, *, reference: str = REFERENCE, 
 
 
 async def opened(connection: Connection, check: int, keys: KeyRing = KEYS) -> str:
-    return (await load_secrets(connection, [(check, 1)]))[check, 1][REFERENCE].open(keys)
+    return (await load_secrets(connection, {(check, 1): {REFERENCE}}))[check, 1][REFERENCE].open(keys)
 
 
 async def test_the_engine_reads_what_the_operator_stored(connection: Connection, check: int) -> None:
@@ -75,7 +75,7 @@ async def test_an_empty_value_is_refused(check: int) -> None:
 async def test_without_a_key_nothing_is_stored(connection: Connection, check: int) -> None:
     with pytest.raises(NoKeyError):
         await store_secret(ORGANIZATION, KeyRing({}), check, REFERENCE, "uid/1", SECRET)
-    assert await load_secrets(connection, [(check, 1)]) == {(check, 1): {}}
+    assert await load_secrets(connection, {(check, 1): {REFERENCE}}) == {(check, 1): {}}
 
 
 async def test_a_target_that_was_replaced_gets_no_values_any_more(
@@ -83,16 +83,16 @@ async def test_a_target_that_was_replaced_gets_no_values_any_more(
 ) -> None:
     await owner.execute("UPDATE checks SET target = jsonb_set(target, '{port}', '10')")
     await store(check)
-    assert await load_secrets(connection, [(check, 1)]) == {(check, 1): {}}
+    assert await load_secrets(connection, {(check, 1): {REFERENCE}}) == {(check, 1): {}}
 
 
 async def test_what_is_not_kept_is_forgotten(connection: Connection, check: int) -> None:
     await store(check)
     await store(check, reference="login/body")
     await forget(ORGANIZATION, check, keep=[REFERENCE])
-    assert set((await load_secrets(connection, [(check, 1)]))[check, 1]) == {REFERENCE}
+    assert set((await load_secrets(connection, {(check, 1): {REFERENCE}}))[check, 1]) == {REFERENCE}
     await forget(ORGANIZATION, check)
-    assert await load_secrets(connection, [(check, 1)]) == {(check, 1): {}}
+    assert await load_secrets(connection, {(check, 1): {REFERENCE}}) == {(check, 1): {}}
 
 
 async def test_the_values_of_a_check_go_with_it(owner: asyncpg.Connection, check: int) -> None:
@@ -156,7 +156,7 @@ async def test_a_row_that_is_moved_to_another_organization_is_not_loaded(
 ) -> None:
     await store(check)
     await owner.execute("UPDATE check_secrets SET organization_id = $1", OTHER)
-    assert await load_secrets(connection, [(check, 1)]) == {(check, 1): {}}
+    assert await load_secrets(connection, {(check, 1): {REFERENCE}}) == {(check, 1): {}}
 
 
 @pytest.mark.usefixtures("other_organization")

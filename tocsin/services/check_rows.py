@@ -19,12 +19,13 @@ class CheckFilter:
     kind: str | None = None
     labels: Mapping[str, str] | None = None
     text: str | None = None
+    secret_id: int | None = None
 
 
 # Of the one location that there is.
 _SELECT = """
 SELECT c.id, c.name, c.description, c.kind, c.target, c.interval_seconds, c.cron, c.time_zone, c.timeout_ms,
-       c.failure_threshold, c.success_threshold, c.labels, c.paused, c.created_at, c.updated_at, c.deleted_at,
+       c.retry_attempts, c.retry_delay_ms, c.retry_backoff, c.failure_threshold, c.success_threshold, c.labels, c.paused, c.created_at, c.updated_at, c.deleted_at,
        s.status, s.since, s.last_slot, s.last_started_at, s.last_duration_us, s.last_outcome, s.last_reason,
        s.last_message, s.last_status_code, s.certificate_expires_at,
        t.id AS site_id, t.name AS site_name, t.description AS site_description, t.created_at AS site_created_at,
@@ -53,6 +54,7 @@ async def find_checks(
         "s.status = ANY(${}::text[])": None if wanted.statuses is None else list(wanted.statuses),
         "c.kind = ${}": wanted.kind,
         "c.labels @> ${}::jsonb": None if wanted.labels is None else orjson.dumps(wanted.labels).decode(),
+        "c.id IN (SELECT check_id FROM secret_uses WHERE secret_id = ${})": wanted.secret_id,
         "strpos(lower(c.name), lower(${})) > 0": wanted.text,
     }
     given = {condition: value for condition, value in conditions.items() if value is not None}

@@ -1,6 +1,6 @@
 """The values of secrets that targets refer to: stored sealed, read back by the engine alone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,8 +8,12 @@ import asyncpg
 
 from tocsin.database import Connection, columns
 from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
-from tocsin.encryption import KeyRing, secret_place
+from tocsin.domain.targets.secrets import is_secret_name
+from tocsin.encryption import KeyRing, named_secret_place, secret_place
 from tocsin.services.scope import Scope, in_organization
+
+Key = tuple[int, int]
+"""The id of a check, and a revision."""
 
 # A check of another organization is none: a foreign key alone would not see that. The sealed value is given twice, as
 # reading it from `excluded` takes the right to read the column, which the operator does not have.
@@ -23,11 +27,19 @@ _FORGET: Final = "DELETE FROM check_secrets WHERE check_id = $1 AND reference <>
 _VERSIONS: Final = "SELECT check_id, reference, source_version FROM check_secrets WHERE check_id = ANY($1::bigint[])"
 # A target that was replaced is probed until the edit takes effect, but the values may be new, and not meant for it.
 _LOAD: Final = """
-SELECT s.check_id, v.revision, s.organization_id, s.reference, s.sealed
-FROM unnest($1::bigint[], $2::int[]) AS d (check_id, revision)
-JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
-JOIN checks c ON c.id = v.check_id AND c.target = v.target
-JOIN check_secrets s ON s.check_id = c.id AND s.organization_id = c.organization_id
+WITH wanted AS (
+    SELECT v.check_id, v.revision, c.organization_id
+    FROM unnest($1::bigint[], $2::int[]) AS d (check_id, revision)
+    JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
+    JOIN checks c ON c.id = v.check_id AND c.target = v.target
+)
+SELECT w.check_id, w.revision, w.organization_id, s.reference, s.sealed
+FROM wanted w JOIN check_secrets s ON s.check_id = w.check_id AND s.organization_id = w.organization_id
+UNION ALL
+SELECT w.check_id, w.revision, w.organization_id, s.name, s.sealed
+FROM unnest($3::bigint[], $4::int[], $5::text[]) AS n (check_id, revision, name)
+JOIN wanted w ON w.check_id = n.check_id AND w.revision = n.revision
+JOIN secrets s ON s.organization_id = w.organization_id AND s.name = n.name
 """
 
 
@@ -40,8 +52,11 @@ class SealedSecret:
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> "SealedSecret":
-        """A row of `check_secrets`."""
-        return cls(secret_place(row["organization_id"], row["check_id"], row["reference"]), row["sealed"])
+        """A row with what it is bound to; a reference that is a name is of the organization, and not of the check."""
+        organization_id, reference = row["organization_id"], row["reference"]
+        if is_secret_name(reference):
+            return cls(named_secret_place(organization_id, reference), row["sealed"])
+        return cls(secret_place(organization_id, row["check_id"], reference), row["sealed"])
 
     def open(self, keys: KeyRing) -> str:
         """The value. Raises EncryptionError."""
@@ -77,10 +92,11 @@ async def stored_versions(scope: Scope, check_ids: Collection[int]) -> dict[tupl
 
 
 async def load_secrets(
-    connection: Connection, keys: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], dict[str, SealedSecret]]:
-    """The sealed values for these (check id, revision), and then by reference: the engine's half."""
-    loaded: dict[tuple[int, int], dict[str, SealedSecret]] = {key: {} for key in keys}
-    for row in await connection.fetch(_LOAD, *columns(keys, 2)):
+    connection: Connection, wanted: Mapping[Key, Collection[str]]
+) -> dict[Key, dict[str, SealedSecret]]:
+    """The sealed values of the references that these targets hold, and then by reference: the engine's half."""
+    names = [(*key, each) for key, references in wanted.items() for each in references if is_secret_name(each)]
+    loaded: dict[Key, dict[str, SealedSecret]] = {key: {} for key in wanted}
+    for row in await connection.fetch(_LOAD, *columns(list(wanted), 2), *columns(names, 3)):
         loaded[row["check_id"], row["revision"]][row["reference"]] = SealedSecret.from_row(row)
     return loaded

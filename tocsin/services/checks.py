@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tocsin.domain.definitions import Definition, DefinitionFields, define, longest_timeout
 from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
+from tocsin.domain.retries import Retries
 from tocsin.domain.schedule import MILLISECOND, Cron
 from tocsin.domain.status import Status
 from tocsin.models import Check, Resolution
@@ -16,6 +17,7 @@ from tocsin.services import idempotency
 from tocsin.services.event_log import append_news
 from tocsin.services.ownership import refuse_owned, require_owner
 from tocsin.services.scope import Scope, in_organization
+from tocsin.services.secrets import note_uses, require_secrets
 from tocsin.services.transitions import DEFAULT_LOCATION_ID, end_status, reset_status
 from tocsin.services.versions import EDIT_LEAD, close_version, open_version, replace_version
 
@@ -32,6 +34,9 @@ _DEFINING: Final = (
     "cron",
     "time_zone",
     "timeout_ms",
+    "retry_attempts",
+    "retry_delay_ms",
+    "retry_backoff",
     "failure_threshold",
     "success_threshold",
 )
@@ -52,6 +57,8 @@ async def create_check(
     if not problems and (made := await idempotency.find_made(scope, request)):
         return made
     site_id = await _lock_site(scope, site_id, problems)
+    if definition is not None:
+        await require_secrets(scope, definition, problems)
     if problems or definition is None:
         raise InvalidInputError(problems)
     check_id = await make(scope, site_id, definition, paused=paused)
@@ -72,6 +79,8 @@ async def make(scope: Scope, site_id: int, definition: Definition, *, paused: bo
         updated_at=now,
     )
     await _start(scope, row, now)
+    if definition.references:
+        await note_uses(scope, row.id, definition.references)
     check_id: int = row.id
     return check_id
 
@@ -97,6 +106,9 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "cron": cron.expression if isinstance(cron, Cron) else None,
         "time_zone": cron.time_zone if isinstance(cron, Cron) else None,
         "timeout_ms": definition.timeout // MILLISECOND,
+        "retry_attempts": definition.retries.attempts,
+        "retry_delay_ms": definition.retries.delay // MILLISECOND,
+        "retry_backoff": definition.retries.backoff,
         "failure_threshold": definition.failure_threshold,
         "success_threshold": definition.success_threshold,
         "labels": dict(definition.labels),
@@ -148,6 +160,8 @@ async def update_check(
     problems: list[FieldProblem] = []
     definition = define(_merged(check, changes), problems)
     site_id = check.site_id if site is None else await _lock_site(scope, site[0], problems)
+    if definition is not None:
+        await require_secrets(scope, definition, problems)
     if problems or definition is None:
         raise InvalidInputError(problems)
     await change(scope, check, site_id, definition, actor)
@@ -166,6 +180,7 @@ async def change(scope: Scope, check: Check, site_id: int, definition: Definitio
         check.revision = revision
         due_from = await replace_version(scope, check.id, now)
         if differing & {"kind", "target"}:
+            await note_uses(scope, check.id, definition.references)
             status = Status.PAUSED if check.paused else Status.PENDING
             await _reset(scope, check.id, status, now, due_from, Resolution.TARGET_CHANGED, actor)
 
@@ -176,6 +191,11 @@ def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
         "name": check.name,
         "description": check.description,
         "target": (check.kind, check.target),
+        "retries": {
+            "attempts": check.retry_attempts,
+            "delay_seconds": check.retry_delay_ms / 1000,
+            "backoff": check.retry_backoff,
+        },
         "failure_threshold": check.failure_threshold,
         "success_threshold": check.success_threshold,
         "labels": list(check.labels.items()),
@@ -185,14 +205,17 @@ def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
         if check.cron is not None and check.time_zone is not None:
             merged["schedule"] = {"cron": check.cron, "time_zone": check.time_zone}
     merged.update(changes)
-    if "timeout_seconds" not in changes and check.timeout_ms <= _longest_timeout_ms(merged):
+    if "timeout_seconds" not in changes and _timeout_fits(check, merged, with_retries="retries" not in changes):
         merged["timeout_seconds"] = check.timeout_ms / 1000
     return merged
 
 
-def _longest_timeout_ms(fields: DefinitionFields) -> int:
+def _timeout_fits(check: Check, fields: DefinitionFields, *, with_retries: bool) -> bool:
     seconds = fields.get("interval_seconds")
-    return longest_timeout(None if seconds is None else timedelta(seconds=seconds)) // MILLISECOND
+    longest = longest_timeout(None if seconds is None else timedelta(seconds=seconds))
+    timeout = check.timeout_ms * MILLISECOND
+    retries = Retries(check.retry_attempts, check.retry_delay_ms * MILLISECOND, check.retry_backoff)
+    return (retries.longest_run(timeout) if with_retries else timeout) <= longest
 
 
 @in_organization
@@ -247,6 +270,7 @@ async def remove(scope: Scope, check_id: int, actor: str) -> None:
     """Delete a locked check."""
     now = await scope.now()
     await Check.filter(id=check_id).update(deleted_at=now, updated_at=now)
+    await note_uses(scope, check_id, {})
     due_from = await close_version(scope, check_id, now)
     news = await end_status(scope.connection, check_id, now=now, due_from=due_from, actor=actor)
     if news:
