@@ -33,7 +33,7 @@ from tocsin.services.leases import (
 )
 from tocsin.services.planning import CATCH_UP_LIMIT
 from tocsin.services.recording import Result
-from tocsin.services.run_claims import claim_run, finish_run
+from tocsin.services.run_claims import ClaimedRun, claim_run, finish_run
 
 # How often the ledger is looked into, whether hints come or not: at least once before each tick begins.
 POLL_SECONDS = 0.25
@@ -189,24 +189,24 @@ class BatchRunner:
         if now - due.slot > CATCH_UP_LIMIT:
             return Observation(Outcome.MISSED, now, timedelta(0), Reason.LEASE_EXPIRED)
         LATENESS.observe((now - due.slot).total_seconds())
-        return await self._probe(aim)
+        return await self._probe(due.check_id, aim)
 
-    async def _probe(self, sealed: RevealableAim) -> Observation:
+    async def _probe(self, check_id: int, sealed: RevealableAim) -> Observation:
         try:
             aim = sealed.revealed()
         except ProbeFailure as failure:
             message = failure.message[:MAX_MESSAGE]
             return Observation(failure.outcome, self._clock.now(), timedelta(0), failure.reason, message)
         began_at = self._clock.now()
-        observation = await self._probe_once(aim)
+        observation = await self._probe_once(check_id, aim)
         if observation.outcome is Outcome.FAILURE and self._stalls.since(began_at):
             # A process that was held up cannot tell a slow target from its own absence.
-            observation = await self._probe_once(aim)
+            observation = await self._probe_once(check_id, aim)
         PROBES.labels(aim.target.kind, observation.outcome).inc()
         return observation
 
-    async def _probe_once(self, aim: Aim) -> Observation:
-        return await probe(aim.target, aim.timeout, self._engine, aim.redaction)
+    async def _probe_once(self, check_id: int, aim: Aim) -> Observation:
+        return await probe(aim.target, aim.timeout, self._engine, aim.redaction, check_id=check_id)
 
     async def _take_run(self, run_id: int | None) -> None:
         async with lent(self._pool) as connection:
@@ -214,11 +214,11 @@ class BatchRunner:
             if run is None:
                 return
             aim = await self._aims.load_for_run(connection, run)
-        _track(self._probes, self._run_once(run.id, aim))
+        _track(self._probes, self._run_once(run, aim))
 
-    async def _run_once(self, run_id: int, aim: RevealableAim) -> None:
-        observation = await self._probe(aim)
-        await survive(self._finish_run(run_id, observation), "run_not_finished")
+    async def _run_once(self, run: ClaimedRun, aim: RevealableAim) -> None:
+        observation = await self._probe(run.check_id, aim)
+        await survive(self._finish_run(run.id, observation), "run_not_finished")
 
     async def _finish_run(self, run_id: int, observation: Observation) -> None:
         async with lent(self._pool) as connection:

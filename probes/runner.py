@@ -33,14 +33,17 @@ async def probe(
     timeout: timedelta,  # noqa: ASYNC109 - it reports it
     engine: Engine,
     redaction: Redaction | None = None,
+    *,
+    check_id: int | None = None,
 ) -> Observation:
     """Probe a target once, and tell what was seen. Never raises for what the target does; ends within the timeout.
 
-    A target that holds secrets comes with what keeps them out of the observation. Cancelling the probe closes its
+    A target that holds secrets comes with what keeps them out of the observation, and one that is judged by what a
+    check has received with the id of the check. Cancelling the probe closes its
     connection and raises CancelledError.
     """
     started_at = engine.now()
-    trace = Trace(timeout, () if redaction is None else redaction.secrets)
+    trace = Trace(timeout, () if redaction is None else redaction.secrets, check_id=check_id)
     failure = await _run(target, engine, trace)
     trace.enter(None)
     return Observation(

@@ -32,6 +32,7 @@ class Trace:
         "_started_at",
         "address",
         "certificate_expires_at",
+        "check_id",
         "facts",
         "phase",
         "secrets",
@@ -44,10 +45,16 @@ class Trace:
     )
 
     def __init__(
-        self, timeout: timedelta, secrets: Collection[str] = (), wanted: Collection[Source] = frozenset()
+        self,
+        timeout: timedelta,
+        secrets: Collection[str] = (),
+        wanted: Collection[Source] = frozenset(),
+        *,
+        check_id: int | None = None,
     ) -> None:
         self._seconds: list[float | None] = [None, None, None, None, None]
         self.timeout = timeout
+        self.check_id = check_id  # None for a target that is tried without being saved
         self.timeout_outcome = Outcome.FAILURE  # UNKNOWN where another server than the target is waited for
         # What the target holds of them; nothing that is made of such a target outlives the probe.
         self.secrets = secrets
