@@ -10,7 +10,7 @@ import pytest
 
 import tocsin.domain
 
-LIBRARIES = {"cronsim", "cryptography", "pydantic", "pydantic_core", "tocsin"}
+LIBRARIES = {"cronsim", "cryptography", "pydantic", "pydantic_core", "re2", "tocsin"}
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "getpass", "glob", "http", "imaplib", "importlib", "io"),
     *("logging", "mmap", "multiprocessing", "os", "pathlib", "pickle", "platform", "random", "sched", "secrets"),
