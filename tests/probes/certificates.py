@@ -55,10 +55,17 @@ class Authority:
         chain = leaf.public_bytes(_PEM) + self.certificate.public_bytes(_PEM) * (whole + padding)
         return self._context(chain, key)
 
+    def client_certificate(self, name: str = "client") -> tuple[str, str]:
+        """A certificate and its key, in PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _builder(_name(name), self._name, key, NOW - timedelta(days=1), LONG).sign(
+            self._key, hashes.SHA256()
+        )
+        return certificate.public_bytes(_PEM).decode(), _private(key).decode()
+
     def _context(self, chain: bytes, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
-        private = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._write("server.pem", chain + private))
+        context.load_cert_chain(self._write("server.pem", chain + _private(key)))
         return context
 
     def _write(self, name: str, content: bytes) -> Path:
@@ -79,6 +86,10 @@ def _builder(
         .not_valid_before(begins_at)
         .not_valid_after(expires_at)
     )
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def _name(common_name: str) -> x509.Name:
