@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union, get_args, get_origin
@@ -31,9 +31,10 @@ def _graphql_type(model: type[BaseModel], *, is_input: bool) -> type:
         "__doc__": model.__doc__,
         "__module__": __name__,
     }
+    is_one_of = is_input and set(getattr(model, "one_of", ())) == set(model.model_fields)
     for field, info in model.model_fields.items():
-        namespace[field] = _field(info, is_input=is_input)
-    decorate = strawberry.input if is_input else strawberry.type
+        namespace[field] = _one_of_field(info) if is_one_of else _field(info, is_input=is_input)
+    decorate = partial(strawberry.input, one_of=is_one_of) if is_input else strawberry.type
     return decorate(type(name, (), namespace), description=model.__doc__)
 
 
@@ -58,6 +59,10 @@ def _field(info: FieldInfo, *, is_input: bool) -> Any:  # noqa: ANN401 - Strawbe
     if isinstance(info.default, tuple):
         return strawberry.field(description=info.description, default_factory=lambda: list(info.default))
     return strawberry.field(description=info.description, default=info.default)
+
+
+def _one_of_field(info: FieldInfo) -> Any:  # noqa: ANN401 - as above
+    return strawberry.field(description=info.description, default=strawberry.UNSET)
 
 
 def _target_input() -> type:
