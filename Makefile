@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench schema crd chart-readme envtest clean
+.PHONY: help setup up test check bench schema crd chart-readme envtest servers capabilities clean
 
 help: ## Say what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,12 @@ bench: setup ## Measure, beside other programs that do the same.
 
 envtest: setup ## Find or build what the tests on Kubernetes need, once, in ~/.cache/tocsin.
 	@$(BIN)/python -m tests.kubernetes.envtest.build
+
+servers: setup ## Install the real servers that tests want, where this is root on Debian; else say which.
+	@$(BIN)/python -m tests.servers.install
+
+capabilities: setup ## Print what each kind can say, with the tests that prove it.
+	@$(BIN)/python -m docs.capabilities $(ARGS)
 
 clean: ## Remove the environment and what tools left; the data in .tocsin stays.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

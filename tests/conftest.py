@@ -16,6 +16,8 @@ from tocsin.settings import Servers
 
 TEMPLATE = "tocsin_template"
 
+pytest_plugins = ["tests.servers.plugin"]
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes minutes, unless it is asked for."""
