@@ -18,6 +18,7 @@ from graphql_api.schema import schema
 from graphql_api.view import Gate, GraphQLView
 from tocsin.database import Role, orm
 from tocsin.doorbell import Doorbell
+from tocsin.encryption import KeyRing
 from tocsin.queue import PROBE_RUN, HintSender
 from tocsin.services.accounts import Authenticator
 from tocsin.settings import Settings
@@ -28,7 +29,7 @@ def create_app(settings: Settings) -> Starlette:
     doorbell = Doorbell(settings.servers.redis_url)
     sender = HintSender(settings.servers.redis_url)
     hints = Hints(ring=doorbell.ring, hint_run=lambda run_id: sender.send(PROBE_RUN, [run_id]))
-    gate = Gate(Authenticator(), hints, RateLimiter())
+    gate = Gate(Authenticator(), hints, RateLimiter(), KeyRing(settings.encryption.keys))
     entry = Entry(schema, gate, doorbell, settings.api.allowed_origins)
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ from strawberry.dataloader import DataLoader
 from graphql_api.rate_limit import RateLimiter
 from tocsin.database import Connection, read_transaction
 from tocsin.domain.errors import ForbiddenError
+from tocsin.encryption import KeyRing
 from tocsin.models import TokenPermission
 from tocsin.services import check_rows, history
 from tocsin.services.accounts import Principal
@@ -50,6 +51,7 @@ class Context:
     request_id: str
     hints: Hints = field(default_factory=Hints)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
+    keys: KeyRing = field(default_factory=lambda: KeyRing({}), repr=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
     _connection: Connection | None = field(default=None, repr=False)

@@ -12,6 +12,7 @@ from graphql_api.fields import Id, described
 from graphql_api.ids import Node, key_of
 from graphql_api.incidents.queries import find_incident
 from graphql_api.incidents.types import IncidentEntry
+from graphql_api.secrets.queries import find_secret
 from graphql_api.sites.queries import find_site
 from tocsin.domain.errors import NotFoundError
 from tocsin.domain.global_ids import decode
@@ -37,6 +38,7 @@ _FINDERS: Final[dict[str, Callable[[Context, int | None], Awaitable[Node]]]] = {
     "organization": _find_organization,
     "site": find_site,
     "check": find_check,
+    "secret": find_secret,
     "incident": find_incident,
     "incident-event": _find_entry,
 }

@@ -18,18 +18,20 @@ from graphql_api.incidents.mutations import IncidentMutations
 from graphql_api.incidents.queries import IncidentQueries
 from graphql_api.live.subscriptions import Subscription
 from graphql_api.nodes import NodeQueries
+from graphql_api.secrets.mutations import SecretMutations
+from graphql_api.secrets.queries import SecretQueries
 from graphql_api.sites.mutations import SiteMutations
 from graphql_api.sites.queries import SiteQueries
 from tocsin.problems import exit_plainly
 
 
 @strawberry.type(description="What can be asked.")
-class Query(AccountQueries, NodeQueries, SiteQueries, CheckQueries, IncidentQueries):
+class Query(AccountQueries, NodeQueries, SiteQueries, CheckQueries, SecretQueries, IncidentQueries):
     """Every query."""
 
 
 @strawberry.type(description="What can be changed. Each mutation answers with what it changed, or with why not.")
-class Mutation(SiteMutations, CheckMutations, IncidentMutations):
+class Mutation(SiteMutations, CheckMutations, SecretMutations, IncidentMutations):
     """Every mutation."""
 
 

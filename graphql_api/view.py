@@ -20,6 +20,7 @@ from graphql_api.errors import UNAVAILABLE, log_crash, what_is_told
 from graphql_api.limits import MAXIMUM_BODY_BYTES
 from graphql_api.rate_limit import RateLimiter
 from graphql_api.schema import schema
+from tocsin.encryption import KeyRing
 from tocsin.services.accounts import Authenticator, Principal
 
 # Who sends a body more slowly is not waited for.
@@ -44,6 +45,7 @@ class Gate:
     authenticator: Authenticator
     hints: Hints
     rate_limiter: RateLimiter
+    keys: KeyRing
 
     async def enter(self, authorization: str) -> Principal:
         """Who asks, by an `Authorization` header. Raises RefusedRequestError."""
@@ -55,7 +57,7 @@ class Gate:
         return principal
 
     def context(self, principal: Principal, request_id: str) -> Context:
-        return Context(principal, request_id, self.hints, self.rate_limiter)
+        return Context(principal, request_id, self.hints, self.rate_limiter, self.keys)
 
 
 class GraphQLView(GraphQL[Context, None]):

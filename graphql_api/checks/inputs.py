@@ -5,7 +5,7 @@ from typing import Any, cast
 import strawberry
 from strawberry import UNSET
 
-from graphql_api.checks.targets import TargetInput, given_target
+from graphql_api.checks.targets import TargetInput, given_target, secrets_of_target
 from tocsin.domain.definitions import (
     DEFAULT_FAILURE_THRESHOLD,
     DEFAULT_INTERVAL,
@@ -113,6 +113,7 @@ def fields_given(given: CreateCheckInput | UpdateCheckInput) -> DefinitionFields
         "failure_threshold": given.failure_threshold,
         "success_threshold": given.success_threshold,
         "target": given_target(given.target) if given.target else None,
+        "secrets": secrets_of_target(given.target) if given.target else None,
         "schedule": given.schedule.fields() if given.schedule else None,
         "labels": None if not is_given(given.labels) else [(label.name, label.value) for label in given.labels or ()],
     }

@@ -1,6 +1,6 @@
 """The GraphQL types of targets, made from the domain's models: a kind of check is described once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, partial, reduce
@@ -12,8 +12,16 @@ import strawberry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from graphql_api.checks.secret_names import (
+    name_input_field,
+    name_output_field,
+    name_shown,
+    names_secret,
+    secrets_named,
+)
 from tocsin.domain.targets import KINDS
 from tocsin.domain.targets.model import may_be_secret
+from tocsin.domain.targets.secrets import NAME_SUFFIX, Path
 from tocsin.models import TokenPermission
 from tocsin.services.accounts import Principal
 
@@ -24,18 +32,29 @@ _MASK = "********"
 def _graphql_type(model: type[BaseModel], *, is_input: bool) -> type:
     """An input or output type with the fields, defaults and descriptions of a model."""
     name = model.__name__ + ("Input" if is_input else "")
+    is_one_of = is_input and set(getattr(model, "one_of", ())) == set(model.model_fields)
+    members = list(_members(model, is_input=is_input, is_one_of=is_one_of))
     namespace: dict[str, Any] = {
-        "__annotations__": {
-            field: _annotation(info.annotation, is_input=is_input) for field, info in model.model_fields.items()
-        },
+        "__annotations__": {field: annotation for field, annotation, _ in members},
         "__doc__": model.__doc__,
         "__module__": __name__,
+        **{field: definition for field, _, definition in members},
     }
-    is_one_of = is_input and set(getattr(model, "one_of", ())) == set(model.model_fields)
-    for field, info in model.model_fields.items():
-        namespace[field] = _one_of_field(info) if is_one_of else _field(info, is_input=is_input)
     decorate = partial(strawberry.input, one_of=is_one_of) if is_input else strawberry.type
     return decorate(type(name, (), namespace), description=model.__doc__)
+
+
+def _members(model: type[BaseModel], *, is_input: bool, is_one_of: bool) -> Iterator[tuple[str, Any, Any]]:
+    """Name, annotation and Strawberry's field; beside what may be a secret, what names the secret instead."""
+    for name, info in model.model_fields.items():
+        annotation = _annotation(info.annotation, is_input=is_input)
+        secret = may_be_secret(info)
+        if is_one_of or (is_input and secret):
+            yield name, annotation | None, _one_of_field(info)
+        else:
+            yield name, annotation, _field(info, is_input=is_input)
+        if secret:
+            yield f"{name}{NAME_SUFFIX}", str | None, name_input_field(name) if is_input else name_output_field(name)
 
 
 def _annotation(annotation: Any, *, is_input: bool) -> Any:  # noqa: ANN401 - types of types
@@ -100,9 +119,14 @@ def given_target(target: TargetInput) -> tuple[str, dict[str, Any]]:
     return kind, fields_given
 
 
+def secrets_of_target(target: TargetInput) -> list[tuple[Path, str]]:
+    """The names of secrets that it is given, by where in the fields of its kind their values stand."""
+    return [(path[1:], name) for path, name in secrets_named(target)]
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
     if is_dataclass(value):
-        given = ((field.name, getattr(value, field.name)) for field in fields(value))
+        given = ((field.name, getattr(value, field.name)) for field in fields(value) if not names_secret(field))
         return {name: _plain(item) for name, item in given if item is not strawberry.UNSET}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
@@ -120,9 +144,12 @@ def _shows(model: type[BaseModel], *, conceal: bool) -> Callable[[Mapping[str, A
     """Make the function that turns stored fields into the output type."""
     graphql_type = _graphql_type(model, is_input=False)
     shows = [(name, info.default, _shows_field(info, conceal=conceal)) for name, info in model.model_fields.items()]
+    names = [name for name, info in model.model_fields.items() if may_be_secret(info)]
 
     def show(stored: Mapping[str, Any]) -> Any:  # noqa: ANN401 - made above
-        return graphql_type(**{name: shown(stored.get(name, default)) for name, default, shown in shows})
+        shown = {name: shows_field(stored.get(name, default)) for name, default, shows_field in shows}
+        named = {f"{name}{NAME_SUFFIX}": name_shown(stored.get(name)) for name in names}
+        return graphql_type(**shown, **named)
 
     return show
 

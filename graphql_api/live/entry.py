@@ -74,7 +74,9 @@ class Entry:
         `after` stands in the place of the subscription's own argument.
         """
         gate = self.gate
-        context = SubscriptionContext(principal, request_id, gate.hints, gate.rate_limiter, resume_after=after)
+        context = SubscriptionContext(
+            principal, request_id, gate.hints, gate.rate_limiter, gate.keys, resume_after=after
+        )
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 result = await self._execute(request, context, types)

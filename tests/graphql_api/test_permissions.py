@@ -12,6 +12,8 @@ ARGUMENTS = {
     "createCheck": '(input: {siteId: "x", name: "a", target: {tcp: {host: "a", port: 1}}})',
     "updateSite": '(id: "x", input: {})',
     "updateCheck": '(id: "x", input: {})',
+    "createSecret": '(input: {name: "a", value: "b"})',
+    "updateSecret": '(id: "x", input: {value: "b"})',
     "commentIncident": '(id: "x", text: "a")',
 }
 ONLY_AN_ID = '(id: "x")'

@@ -31,6 +31,7 @@ SHORT_LISTS = {  # each with the limit that its input has
 }
 ALL_MUTATIONS = {
     *("createSite", "updateSite", "deleteSite", "createCheck", "updateCheck", "deleteCheck", "pauseCheck"),
+    *("createSecret", "updateSecret", "deleteSecret"),
     *("resumeCheck", "runCheck", "acknowledgeIncident", "commentIncident"),
 }
 GRAPHQL = schema._schema

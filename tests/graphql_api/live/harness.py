@@ -28,6 +28,7 @@ from graphql_api.schema import schema
 from graphql_api.view import Gate, GraphQLView
 from tocsin.database import Pool
 from tocsin.doorbell import Doorbell
+from tocsin.encryption import KeyRing
 from tocsin.models import TokenPermission
 from tocsin.services.accounts import Authenticator, create_token, ensure_organization
 from tocsin.services.event_log import News, append_news
@@ -239,7 +240,7 @@ async def closed(socket: ClientConnection) -> int:
 @asynccontextmanager
 async def run_api(doorbell: Doorbell) -> AsyncIterator[Api]:
     """Serve the API on a free port of the loopback interface; Tortoise must be open."""
-    gate = Gate(Authenticator(), Hints(), RateLimiter())
+    gate = Gate(Authenticator(), Hints(), RateLimiter(), KeyRing({}))
     entry = Entry(schema, gate, doorbell, allowed_origins=["https://status.example.com"])
     app = Starlette(routes=[*live_routes(entry), Route("/graphql", GraphQLView(gate))])
     config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1, **UVICORN_OPTIONS)

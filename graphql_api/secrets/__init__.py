@@ -1,0 +1,1 @@
+"""Secrets that targets refer to by name."""
