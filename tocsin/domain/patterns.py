@@ -20,12 +20,18 @@ _UNKNOWN: Final = (
 _TOO_LARGE: Final = "is too large a pattern; repeat less, and name fewer classes of characters such as \\pL"
 
 
+class Found(Protocol):
+    """What is used of a match."""
+
+    def end(self) -> int: ...
+
+
 class Pattern(Protocol):
     """What is used of a compiled pattern."""
 
     programsize: int
 
-    def search(self, text: bytes) -> object | None: ...
+    def search(self, text: bytes) -> "Found | None": ...
 
 
 @lru_cache(maxsize=1024)
