@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from probes.failures import ProbeFailure
 from probes.redaction import Redaction
-from probes.service import log_internal_error
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets import KINDS, parse_target
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.secrets import Path, find_references, is_secret_name, replaced
 from tocsin.encryption import EncryptionError, KeyRing
+from tocsin.running import log_internal_error
 from tocsin.services.check_secrets import SealedSecret
 from tocsin.services.leases import Definition
 

@@ -13,13 +13,13 @@ from probes.failures import ProbeFailure
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
 from probes.recorder import HeldBatch, Recorder
 from probes.runner import MAX_MESSAGE, probe
-from probes.service import lent, survive
 from probes.stalls import StallWatch
 from probes.storing import UNSTORABLE, without_content
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.pulse import Pulse
+from tocsin.running import lent, survive
 from tocsin.services.leases import (
     DueSlot,
     Lease,

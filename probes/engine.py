@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from probes.egress import EgressPolicy
+from probes.heartbeats import Heartbeats, NoHeartbeats
 from probes.kinds.kubernetes.api_server import ApiServer
 from probes.wire.resolver import Resolver
 from probes.wire.tls_contexts import TlsContexts
@@ -22,7 +23,8 @@ class NameResolver(Protocol):
 class Engine:
     """Made once per worker, inside its event loop, and handed to every probe.
 
-    `now` is the database's clock. `api_server` is the cluster's, if there is one.
+    `now` is the database's clock. `api_server` is the cluster's, if there is one; `heartbeats` knows what
+    has reported in.
     """
 
     policy: EgressPolicy
@@ -30,3 +32,4 @@ class Engine:
     resolver: NameResolver = field(default_factory=Resolver)
     tls_contexts: TlsContexts = field(default_factory=TlsContexts)
     api_server: ApiServer = field(default_factory=ApiServer)
+    heartbeats: Heartbeats = field(default_factory=NoHeartbeats)

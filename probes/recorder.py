@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import structlog
 
 from probes.metrics import MISSED, PROBES_UNDER_WAY, RESULT_LAG
-from probes.service import DATABASE_ERRORS, lent, survive
 from probes.storing import is_refusal, store
 from tocsin.clock import PlatformClock
 from tocsin.database import Pool
 from tocsin.domain.observations import Outcome
+from tocsin.running import DATABASE_ERRORS, lent, survive
 from tocsin.services.leases import Lease, complete
 from tocsin.services.recording import Result, record
 

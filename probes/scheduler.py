@@ -13,14 +13,14 @@ import uvloop
 
 from probes.metrics import CLOCK_HELD, GAPS, MISSED, RELEASED, SLOTS, TICKS
 from probes.recorder import MOST_AT_ONCE
-from probes.service import begin, cancel, cut_after, engine_pool, lent, run_until, stop_signal, survive
 from probes.storing import store
 from tocsin.clock import PLAN_LEAD, PlatformClock
-from tocsin.database import Connection, Pool
+from tocsin.database import Connection, Pool, Role
 from tocsin.domain.schedule import TICK
 from tocsin.doorbell import Doorbell
 from tocsin.pulse import Pulse
 from tocsin.queue import PROBE_BATCH, HintSender
+from tocsin.running import begin, cancel, cut_after, lent, pool_when_ready, run_until, stop_signal, survive
 from tocsin.services.leases import TAKE_LEAD, watermark
 from tocsin.services.partitions import drop_partitions, ensure_partitions
 from tocsin.services.planning import PlannedTick, expand_crons, plan_next_tick, record_gap, start_ledger
@@ -193,7 +193,7 @@ async def schedule(settings: Settings, pulse: Pulse) -> None:
     hints = HintSender(settings.servers.redis_url)
     async with (
         Doorbell(settings.servers.redis_url) as doorbell,
-        engine_pool(stopped, settings.servers.database_url) as pool,
+        pool_when_ready(stopped, settings.servers.database_url, Role.ENGINE) as pool,
     ):
         await _schedule_until(stopped, Scheduler(settings, pool, hints, doorbell, pulse))
     await asyncio.to_thread(hints.close)

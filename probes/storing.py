@@ -6,8 +6,8 @@ from dataclasses import replace
 import asyncpg
 import structlog
 
-from probes.service import DATABASE_ERRORS, log_internal_error
 from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.running import DATABASE_ERRORS, log_internal_error
 from tocsin.services.recording import Result
 
 Write = Callable[[Sequence[Result]], Awaitable[set[int]]]

@@ -13,15 +13,16 @@ from probes.aim_loading import AimLoader
 from probes.batches import BatchRunner
 from probes.egress import EgressPolicy
 from probes.engine import Engine
+from probes.heartbeats import StoredHeartbeats
 from probes.platform_endpoints import platform_endpoints
 from probes.recorder import Recorder
-from probes.service import begin, cancel, engine_pool, lent, run_until, stop_signal, survive
 from probes.wire.tls_contexts import TlsContexts
 from tocsin.clock import PlatformClock
-from tocsin.database import Pool
+from tocsin.database import Pool, Role
 from tocsin.doorbell import Doorbell
 from tocsin.encryption import KeyRing
 from tocsin.pulse import Pulse
+from tocsin.running import begin, cancel, lent, pool_when_ready, run_until, stop_signal, survive
 from tocsin.settings import Settings
 from tocsin.telemetry import start_telemetry
 
@@ -38,21 +39,22 @@ async def work(settings: Settings, pulse: Pulse) -> None:
     stopped = stop_signal()
     async with (
         Doorbell(settings.servers.redis_url) as doorbell,
-        engine_pool(stopped, settings.servers.database_url) as pool,
+        pool_when_ready(stopped, settings.servers.database_url, Role.ENGINE) as pool,
     ):
         clock = PlatformClock()
         recorder = Recorder(pool, clock, doorbell.ring)
         aims = AimLoader(KeyRing(settings.encryption.keys))
-        engine = _engine(settings, clock)
+        engine = _engine(settings, clock, pool)
         runner = BatchRunner(pool, clock, engine, recorder, settings.worker.concurrency, pulse, aims)
         await _probe_until(stopped, settings, pool, clock, runner, recorder)
         await engine.api_server.close()
 
 
-def _engine(settings: Settings, clock: PlatformClock) -> Engine:
+def _engine(settings: Settings, clock: PlatformClock, pool: Pool) -> Engine:
     egress = settings.egress
     policy = EgressPolicy(egress.allow_private, platform_endpoints(settings), egress.exceptions)
-    return Engine(policy, clock.now, tls_contexts=TlsContexts(egress.extra_ca_file))
+    heartbeats = StoredHeartbeats(lambda: lent(pool))
+    return Engine(policy, clock.now, tls_contexts=TlsContexts(egress.extra_ca_file), heartbeats=heartbeats)
 
 
 async def _probe_until(

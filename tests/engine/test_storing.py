@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 
 from probes.recorder import HeldBatch, Recorder
-from probes.service import DATABASE_ERRORS, lent
 from probes.storing import store
 from tests.services.conftest import NOON, MakeCheck, result, slots_of_check
 from tocsin.clock import PlatformClock
 from tocsin.database import Connection, Pool
 from tocsin.domain.observations import Reason
 from tocsin.models.codes import reason_of
+from tocsin.running import DATABASE_ERRORS, lent
 from tocsin.services.leases import Lease
 from tocsin.services.recording import Result
 

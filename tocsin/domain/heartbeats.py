@@ -71,7 +71,11 @@ def received(heartbeat: Heartbeat, report: Report) -> Heartbeat:
             others = [run for run in heartbeat.open_runs if run.run_id != report.run_id]
             runs = (*others, OpenRun(report.run_id, report.received_at))[-MAXIMUM_OPEN_RUNS:]
             return replace(heartbeat, open_runs=runs)
-    return Heartbeat(report, run_time(heartbeat, report), _still_open(heartbeat, report))
+    still_open = _still_open(heartbeat, report)
+    if heartbeat.last is not None and report.received_at < heartbeat.last.received_at:
+        # It waited elsewhere while the database was away.
+        return replace(heartbeat, open_runs=still_open)
+    return Heartbeat(report, run_time(heartbeat, report), still_open)
 
 
 def run_time(heartbeat: Heartbeat, report: Report) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""What the engine's processes have in common: they run until a signal comes, and end when a part of them fails."""
+"""What processes have in common that run until a signal comes, and end when a part of them fails."""
 
 import asyncio
 import signal
@@ -56,9 +56,11 @@ async def cancel(tasks: list[asyncio.Task[None]]) -> None:
 
 
 @asynccontextmanager
-async def engine_pool(stopped: asyncio.Event, database_url: str) -> AsyncIterator[Pool]:
-    """Connections in the engine's role, from when the database is there on until they are closed again."""
-    pool = await _open_pool_when_ready(stopped, database_url)
+async def pool_when_ready(
+    stopped: asyncio.Event, database_url: str, role: Role, connections: int = 6
+) -> AsyncIterator[Pool]:
+    """Connections in a role, from when the database is there on until they are closed again."""
+    pool = await _open_pool_when_ready(stopped, database_url, role, connections)
     try:
         yield pool
     finally:
@@ -67,12 +69,12 @@ async def engine_pool(stopped: asyncio.Event, database_url: str) -> AsyncIterato
         closing.cancel()
 
 
-async def _open_pool_when_ready(stopped: asyncio.Event, database_url: str) -> Pool:
+async def _open_pool_when_ready(stopped: asyncio.Event, database_url: str, role: Role, connections: int) -> Pool:
     """Connect, however long the database is away; say so while it is. A signal ends the process."""
     while not stopped.is_set():
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                return await open_pool(database_url, Role.ENGINE, connections=6)
+                return await open_pool(database_url, role, connections=connections)
         except _AWAY as exc:
             _logger.warning("database_is_away", error=type(exc).__name__, detail=str(exc))
         with suppress(TimeoutError):
