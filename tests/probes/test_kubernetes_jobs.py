@@ -48,6 +48,7 @@ JOBS: list[tuple[dict[str, Any], Told | None]] = [
 ]
 
 
+@pytest.mark.proves("kubernetes", "job")
 @pytest.mark.parametrize(("item", "expected"), JOBS)
 def test_a_job_is_judged_by_its_end_and_by_its_failed_pods(item: dict[str, Any], expected: Told | None) -> None:
     assert told(judge_job(item)) == expected
@@ -153,6 +154,7 @@ WITHIN_A_DAY: list[tuple[dict[str, Any], Told | None]] = [
 ]
 
 
+@pytest.mark.proves("kubernetes", "last success of a CronJob")
 @pytest.mark.parametrize(("item", "expected"), WITHIN_A_DAY)
 def test_a_cron_job_is_judged_by_the_age_of_its_last_success(item: dict[str, Any], expected: Told | None) -> None:
     assert told(judge_cron_job(item, DAY, NOW)) == expected

@@ -63,6 +63,7 @@ PODS: list[tuple[list[dict[str, Any]], Told | None]] = [
 ]
 
 
+@pytest.mark.proves("kubernetes", "pods")
 @pytest.mark.parametrize(("items", "expected"), PODS)
 def test_enough_pods_must_be_ready_and_none_stuck(items: list[dict[str, Any]], expected: Told | None) -> None:
     assert told(judge_pods(items, "app=web", 2)) == expected
@@ -100,6 +101,7 @@ CERTIFICATES: list[tuple[dict[str, Any], Told | None]] = [
 ]
 
 
+@pytest.mark.proves("kubernetes", "condition")
 @pytest.mark.parametrize(("item", "expected"), CERTIFICATES)
 def test_an_object_is_judged_by_its_condition(item: dict[str, Any], expected: Told | None) -> None:
     assert told(judge_condition(item, "Ready", ConditionStatus.TRUE)) == expected

@@ -87,6 +87,7 @@ DEPLOYMENTS: list[tuple[dict[str, Any], Told | None]] = [
 ]
 
 
+@pytest.mark.proves("kubernetes", "workload")
 @pytest.mark.parametrize(("item", "expected"), DEPLOYMENTS)
 def test_a_deployment_is_judged_by_its_conditions_and_counts(item: dict[str, Any], expected: Told | None) -> None:
     assert told(judge_deployment(item)) == expected
