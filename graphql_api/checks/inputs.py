@@ -17,6 +17,14 @@ from tocsin.domain.definitions import (
     CronFields,
     DefinitionFields,
 )
+from tocsin.domain.retries import (
+    DEFAULT_RETRY_DELAY,
+    MAXIMUM_BACKOFF,
+    MAXIMUM_RETRIES,
+    MAXIMUM_RETRY_DELAY,
+    NO_RETRIES,
+    RetriesFields,
+)
 from tocsin.domain.texts import MAXIMUM_DESCRIPTION_LENGTH, MAXIMUM_KEY_LENGTH, MAXIMUM_LABELS, MAXIMUM_NAME_LENGTH
 
 _NAME = f"Name, for people: 1 to {MAXIMUM_NAME_LENGTH} characters."
@@ -29,6 +37,10 @@ _TIMEOUT = (
 )
 _FAILURES = f"How many slots must fail in a row for DOWN: 1 to {MAXIMUM_THRESHOLD}."
 _SUCCESSES = f"How many slots must succeed in a row for the way back: 1 to {MAXIMUM_THRESHOLD}."
+_RETRIES = (
+    "How a run goes on when it fails. All attempts and the delays between them must fit into the interval, and into "
+    f"{MAXIMUM_TIMEOUT.total_seconds():g} seconds."
+)
 _LABELS = f"Labels by which it is found, at most {MAXIMUM_LABELS}."
 _LEFT = " What is absent or null stays as it is."
 IDEMPOTENCY_KEY = (
@@ -56,6 +68,24 @@ class ScheduleInput:
         return {"cron": self.cron, "time_zone": self.time_zone}
 
 
+@strawberry.input(description="Attempts that follow a failing one within the same run.")
+class RetriesInput:
+    """The columns `retry_*`."""
+
+    attempts: int = strawberry.field(description=f"How many more there are at most: 0 to {MAXIMUM_RETRIES}.")
+    delay_seconds: float = strawberry.field(
+        description=f"How long to wait before the first: 0 to {MAXIMUM_RETRY_DELAY.total_seconds():g} seconds.",
+        default=DEFAULT_RETRY_DELAY.total_seconds(),
+    )
+    backoff: float = strawberry.field(
+        description=f"How many times longer to wait before each next one: 1 to {MAXIMUM_BACKOFF:g}.",
+        default=NO_RETRIES.backoff,
+    )
+
+    def fields(self) -> RetriesFields:
+        return {"attempts": self.attempts, "delay_seconds": self.delay_seconds, "backoff": self.backoff}
+
+
 @strawberry.input(description="A new check.")
 class CreateCheckInput:
     """The fields of a definition, and where it belongs."""
@@ -71,6 +101,7 @@ class CreateCheckInput:
         description=f"{_TIMEOUT} When absent: {DEFAULT_TIMEOUT.total_seconds():g}, or the interval if it is shorter.",
         default=UNSET,
     )
+    retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} When absent: none.", default=UNSET)
     failure_threshold: int | None = strawberry.field(
         description=f"{_FAILURES} When absent: {DEFAULT_FAILURE_THRESHOLD}.", default=UNSET
     )
@@ -95,6 +126,7 @@ class UpdateCheckInput:
     interval_seconds: int | None = strawberry.field(description=_INTERVAL, default=UNSET)
     schedule: ScheduleInput | None = strawberry.field(description=_SCHEDULE, default=UNSET)
     timeout_seconds: float | None = strawberry.field(description=_TIMEOUT, default=UNSET)
+    retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} Of 0 attempts: none.", default=UNSET)
     failure_threshold: int | None = strawberry.field(description=_FAILURES, default=UNSET)
     success_threshold: int | None = strawberry.field(description=_SUCCESSES, default=UNSET)
     labels: list[LabelInput] | None = strawberry.field(
@@ -110,6 +142,7 @@ def fields_given(given: CreateCheckInput | UpdateCheckInput) -> DefinitionFields
         "description": given.description,
         "interval_seconds": given.interval_seconds,
         "timeout_seconds": given.timeout_seconds,
+        "retries": given.retries.fields() if given.retries else None,
         "failure_threshold": given.failure_threshold,
         "success_threshold": given.success_threshold,
         "target": given_target(given.target) if given.target else None,

@@ -41,6 +41,15 @@ class Schedule:
     time_zone: str = strawberry.field(description="Zone of the IANA database whose clocks it follows.")
 
 
+@strawberry.type(description="Attempts that follow a failing one within the same run.")
+class Retries:
+    """The columns `retry_*`."""
+
+    attempts: int = strawberry.field(description="How many more there are at most.")
+    delay_seconds: float = strawberry.field(description="How long to wait before the first.")
+    backoff: float = strawberry.field(description="How many times longer to wait before each next one.")
+
+
 @strawberry.type(description="A name with a value, by which checks are found.")
 class Label:
     """One entry of the column `labels`."""
@@ -112,6 +121,15 @@ class Check(Node):
     def schedule(self) -> Schedule | None:
         cron = self.row["cron"]
         return None if cron is None else Schedule(cron=cron, time_zone=self.row["time_zone"])
+
+    @described("How a run goes on when it fails; null when it does not.")
+    def retries(self) -> Retries | None:
+        row = self.row
+        if row["retry_attempts"] == 0:
+            return None
+        return Retries(
+            attempts=row["retry_attempts"], delay_seconds=row["retry_delay_ms"] / 1000, backoff=row["retry_backoff"]
+        )
 
     @described("Labels, by name; at most 50.")
     def labels(self) -> list[Label]:

@@ -49,6 +49,9 @@ CREATE TABLE checks (
     cron varchar(100),
     time_zone varchar(64),
     timeout_ms int NOT NULL,
+    retry_attempts smallint NOT NULL DEFAULT 0,
+    retry_delay_ms int NOT NULL DEFAULT 0,
+    retry_backoff double precision NOT NULL DEFAULT 1,
     failure_threshold smallint NOT NULL,
     success_threshold smallint NOT NULL,
     labels jsonb NOT NULL DEFAULT '{}',
@@ -192,6 +195,12 @@ CREATE FUNCTION tocsin_phase_ms(check_id bigint, interval_ms int) RETURNS int
     RETURN ((('x' || encode(substr(sha256(int8send(check_id)), 1, 4), 'hex'))::bit(32)::bigint & 2147483647)
             % interval_ms)::int;
 
+-- How long a run may take with all its attempts: tocsin.domain.retries computes the same.
+CREATE FUNCTION tocsin_longest_run_ms(timeout_ms int, retries smallint, delay_ms int, backoff double precision)
+    RETURNS int LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (timeout_ms * (retries + 1)
+            + ceil(delay_ms * (SELECT coalesce(sum(backoff ^ n), 0) FROM generate_series(0, retries - 1) AS n)))::int;
+
 -- What was due, and with which definition, from valid_from until just before valid_to.
 CREATE TABLE check_versions (
     check_id bigint NOT NULL REFERENCES checks ON DELETE CASCADE,
@@ -206,6 +215,11 @@ CREATE TABLE check_versions (
     cron varchar(100),
     time_zone varchar(64),
     timeout_ms int NOT NULL,
+    retry_attempts smallint NOT NULL DEFAULT 0,
+    retry_delay_ms int NOT NULL DEFAULT 0,
+    retry_backoff double precision NOT NULL DEFAULT 1,
+    longest_run_ms int GENERATED ALWAYS AS
+        (tocsin_longest_run_ms(timeout_ms, retry_attempts, retry_delay_ms, retry_backoff)) STORED,
     failure_threshold smallint NOT NULL,
     success_threshold smallint NOT NULL,
     paused bool NOT NULL,

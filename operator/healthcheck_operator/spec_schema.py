@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from healthcheck_operator.names import property_name
+from healthcheck_operator.retries_schema import RETRIES, retries_rules
 from healthcheck_operator.rules import exactly_one, validation
 from healthcheck_operator.schedule_schemas import INTERVAL, SCHEDULE, TIME_ZONE, TIMEOUT, schedule_rules
 from healthcheck_operator.schema_parts import RULES, Schema, object_schema, with_rules
@@ -96,6 +97,7 @@ def spec_schema(kinds: Mapping[str, type[Target]]) -> Schema:
         "schedule": SCHEDULE,
         "timeZone": TIME_ZONE,
         "timeout": TIMEOUT,
+        "retries": RETRIES,
         **{property_name(kind): kind_schema(model) for kind, model in kinds.items()},
         "thresholds": _THRESHOLDS,
         "labels": _LABELS,
@@ -103,4 +105,5 @@ def spec_schema(kinds: Mapping[str, type[Target]]) -> Schema:
     }
     names = [property_name(kind) for kind in kinds]
     one_kind = exactly_one(names, f"must have exactly one of {', '.join(names)}")
-    return with_rules(object_schema(properties, "What is checked, and when."), [*one_kind, *schedule_rules()])
+    rules = [*one_kind, *schedule_rules(), *retries_rules()]
+    return with_rules(object_schema(properties, "What is checked, and when."), rules)

@@ -11,6 +11,7 @@ from healthcheck_operator.durations import parse_duration
 from healthcheck_operator.names import property_name, secret_sibling
 from tocsin.domain.definitions import DefinitionFields
 from tocsin.domain.errors import FieldProblem, InvalidInputError
+from tocsin.domain.retries import RetriesFields
 from tocsin.domain.targets import KINDS
 from tocsin.domain.targets.model import may_be_secret
 
@@ -21,6 +22,7 @@ OBJECT_REFERENCES: Final = ("serviceRef", "ingressRef", "httpRouteRef")
 _PATHS: Final[Mapping[tuple[str | int, ...], tuple[str, ...]]] = {
     ("interval_seconds",): ("interval",),
     ("timeout_seconds",): ("timeout",),
+    ("retries", "delay_seconds"): ("retries", "delay"),
     ("failure_threshold",): ("thresholds", "failure"),
     ("success_threshold",): ("thresholds", "success"),
     ("schedule", "cron"): ("schedule",),
@@ -86,6 +88,7 @@ def _read_definition(spec: Mapping[str, Any], name: str, problems: list[FieldPro
         "description": spec.get("description"),
         "interval_seconds": None if interval is None else interval // _SECOND,
         "timeout_seconds": None if timeout is None else timeout / _SECOND,
+        "retries": _read_retries(spec.get("retries"), problems),
         "failure_threshold": thresholds.get("failure"),
         "success_threshold": thresholds.get("success"),
         "labels": list((spec.get("labels") or {}).items()),
@@ -95,13 +98,26 @@ def _read_definition(spec: Mapping[str, Any], name: str, problems: list[FieldPro
     return fields
 
 
-def _read_duration(spec: Mapping[str, Any], field: str, problems: list[FieldProblem]) -> timedelta | None:
-    if (text := spec.get(field)) is None:
+def _read_retries(given: Mapping[str, Any] | None, problems: list[FieldProblem]) -> RetriesFields | None:
+    if given is None:
+        return None
+    delay = _read_duration(given, "delay", problems, within=("retries",))
+    return {
+        "attempts": given["attempts"],
+        "delay_seconds": None if delay is None else delay / _SECOND,
+        "backoff": given.get("backoff"),
+    }
+
+
+def _read_duration(
+    given: Mapping[str, Any], field: str, problems: list[FieldProblem], within: tuple[str, ...] = ()
+) -> timedelta | None:
+    if (text := given.get(field)) is None:
         return None
     try:
         return parse_duration(text)
     except ValueError as exc:
-        problems.append(FieldProblem((field,), str(exc)))
+        problems.append(FieldProblem((*within, field), str(exc)))
         return None
 
 

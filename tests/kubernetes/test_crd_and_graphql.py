@@ -19,6 +19,7 @@ FIELDS = {
     "schedule.cron": "schedule",
     "schedule.time_zone": "timeZone",
     "timeout_seconds": "timeout",
+    "retries.delay_seconds": "retries.delay",
     "failure_threshold": "thresholds.failure",
     "success_threshold": "thresholds.success",
 }
@@ -38,6 +39,10 @@ def spec_of(fields: DefinitionFields) -> dict[str, Any]:
         spec |= {"schedule": schedule["cron"], "timeZone": schedule["time_zone"]}
     if (timeout := fields.get("timeout_seconds")) is not None:
         spec["timeout"] = f"{timeout:.3f}s"
+    if (retries := fields.get("retries")) is not None:
+        delay = retries["delay_seconds"]
+        given = {**retries, "delay": None if delay is None else f"{delay}s", "delay_seconds": None}
+        spec["retries"] = {name: value for name, value in given.items() if value is not None}
     thresholds = {name: fields.get(f"{name}_threshold") for name in ("failure", "success")}
     spec["thresholds"] = {name: given for name, given in thresholds.items() if given is not None}
     spec["labels"] = dict(fields.get("labels") or ())

@@ -1,12 +1,16 @@
 """What was left behind ends as an explicit `MISSED`, never in silence."""
 
 from datetime import timedelta
+from itertools import product
 from uuid import uuid4
+
+import pytest
 
 from tests.services.conftest import NOON, MakeCheck, result
 from tests.services.test_leases import claim, plan_one
 from tocsin.database import Connection
 from tocsin.domain.observations import Outcome, Reason
+from tocsin.domain.retries import Retries
 from tocsin.services.leases import hand_back, load_slots
 from tocsin.services.planning import CATCH_UP_LIMIT, plan_next_tick, start_ledger
 from tocsin.services.recording import record
@@ -109,3 +113,31 @@ async def test_slots_that_are_planned_and_under_way_are_not_called_unplanned(
     while await plan_next_tick(connection, NOON + timedelta(seconds=10)):
         pass
     assert await unplanned_slots(connection, NOON + CATCH_UP_LIMIT + RECORD_GRACE) == []
+
+
+async def test_a_slot_that_is_being_probed_may_take_all_its_attempts(
+    connection: Connection, owner: Connection, make_check: MakeCheck
+) -> None:
+    await make_check(1)
+    await owner.execute("UPDATE check_versions SET retry_attempts = 2, retry_delay_ms = 1000, retry_backoff = 2")
+    [batch_id] = (await plan_one(connection)).batch_ids
+    await claim(connection, batch_id)
+    over = NOON + SECOND + 3 * TIMEOUT + 3 * SECOND + RECORD_GRACE + CATCH_UP_LIMIT
+    assert await unprobed_slots(connection, 0, over) == []
+    assert len(await unprobed_slots(connection, 0, over + SECOND)) == 1
+
+
+async def test_the_database_reckons_a_run_as_the_domain_does(
+    connection: Connection, owner: Connection, make_check: MakeCheck
+) -> None:
+    await make_check(10)
+    for attempts, delay_ms, backoff in product((0, 1, 2, 5), (0, 500, 30_000), (1.0, 1.3, 4.0)):
+        await owner.execute(
+            "UPDATE check_versions SET retry_attempts = $1, retry_delay_ms = $2, retry_backoff = $3",
+            attempts,
+            delay_ms,
+            backoff,
+        )
+        reckoned = await owner.fetchval("SELECT longest_run_ms FROM check_versions")
+        longest = Retries(attempts, timedelta(milliseconds=delay_ms), backoff).longest_run(TIMEOUT)
+        assert reckoned == pytest.approx(longest / timedelta(milliseconds=1), abs=1)

@@ -8,7 +8,8 @@ from typing import Any, Final, TypedDict, TypeVar
 from pydantic import ValidationError
 
 from tocsin.domain.errors import FieldProblem
-from tocsin.domain.schedule import Cron, validate_cron, validate_interval, validate_time_zone
+from tocsin.domain.retries import NO_RETRIES, TOO_LONG, Retries, RetriesFields, read_retries
+from tocsin.domain.schedule import MILLISECOND, Cron, validate_cron, validate_interval, validate_time_zone
 from tocsin.domain.targets import KINDS, parse_target, target_problems
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.secrets import (
@@ -48,6 +49,7 @@ class Definition:
     references: Mapping[Path, str]
     schedule: timedelta | Cron
     timeout: timedelta
+    retries: Retries
     failure_threshold: int
     success_threshold: int
     labels: Mapping[str, str]
@@ -75,6 +77,7 @@ class DefinitionFields(TypedDict, total=False):
     interval_seconds: int | None
     schedule: CronFields | None
     timeout_seconds: float | None
+    retries: RetriesFields | None
     failure_threshold: int | None
     success_threshold: int | None
     labels: Sequence[tuple[str, str]] | None
@@ -88,7 +91,8 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     references = _find_references(given)
     target = _read_target(given, references, problems)
     schedule = _read_schedule(fields, _default_interval(target), problems)
-    timeout = _read_timeout(fields.get("timeout_seconds"), schedule, problems)
+    retries = read_retries(fields.get("retries"), problems) or NO_RETRIES
+    timeout = _read_timeout(fields.get("timeout_seconds"), schedule, retries, problems)
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
     success = _read_threshold("success_threshold", fields.get("success_threshold"), problems)
     labels = read_labels(fields.get("labels") or (), problems)
@@ -101,6 +105,7 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
         references=references,
         schedule=schedule,
         timeout=timeout,
+        retries=retries,
         failure_threshold=failure or target.default_failure_threshold or DEFAULT_FAILURE_THRESHOLD,
         success_threshold=success or target.default_success_threshold or DEFAULT_SUCCESS_THRESHOLD,
         labels=labels,
@@ -183,16 +188,26 @@ def longest_timeout(interval: timedelta | None) -> timedelta:
 
 
 def _read_timeout(
-    seconds: float | None, schedule: timedelta | Cron | None, problems: list[FieldProblem]
+    seconds: float | None, schedule: timedelta | Cron | None, retries: Retries, problems: list[FieldProblem]
 ) -> timedelta | None:
     longest = longest_timeout(schedule if isinstance(schedule, timedelta) else None)
     if seconds is None:
-        return min(DEFAULT_TIMEOUT, longest)
+        return _default_timeout(longest, retries, problems)
     if not MINIMUM_TIMEOUT.total_seconds() <= seconds <= longest.total_seconds():
         limits = f"from {MINIMUM_TIMEOUT.total_seconds():g} to {longest.total_seconds():g}"
         problems.append(FieldProblem(("timeout_seconds",), f"must be {limits}: at most the interval"))
         return None
-    return timedelta(milliseconds=round(seconds * 1000))
+    timeout = timedelta(milliseconds=round(seconds * 1000))
+    if retries.attempts and retries.longest_run(timeout) > longest:
+        problems.append(FieldProblem(("retries",), TOO_LONG))
+    return timeout
+
+
+def _default_timeout(longest: timedelta, retries: Retries, problems: list[FieldProblem]) -> timedelta:
+    each = (longest - retries.delays) / (retries.attempts + 1)
+    if each < MINIMUM_TIMEOUT:
+        problems.append(FieldProblem(("retries",), TOO_LONG))
+    return min(DEFAULT_TIMEOUT, each // MILLISECOND * MILLISECOND)
 
 
 def _read_threshold(name: str, given: int | None, problems: list[FieldProblem]) -> int | None:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
+
 from tocsin.clock import PLAN_LEAD
 from tocsin.database import Connection, columns
-from tocsin.domain.schedule import TICK
+from tocsin.domain.retries import NO_RETRIES, Retries
+from tocsin.domain.schedule import MILLISECOND, TICK
 from tocsin.services.planning import CATCH_UP_LIMIT
 
 # How long before its tick a batch is taken: time enough for that, and not more, for what a worker holds is late when
@@ -46,6 +49,7 @@ class Definition:
     kind: str
     target: str  # JSON
     timeout: timedelta
+    retries: Retries = NO_RETRIES
 
 
 # A batch that nobody took in time is left for the sweeper, which says that its slots were missed.
@@ -105,7 +109,7 @@ async def load_slots(connection: Connection, lease: Lease) -> list[DueSlot]:
 
 
 _DEFINITIONS = """
-SELECT v.check_id, v.revision, v.kind, v.target::text, v.timeout_ms
+SELECT v.check_id, v.revision, v.kind, v.target::text, v.timeout_ms, v.retry_attempts, v.retry_delay_ms, v.retry_backoff
 FROM unnest($1::bigint[], $2::int[]) AS d (check_id, revision)
 JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
 """
@@ -116,12 +120,13 @@ async def load_definitions(
 ) -> dict[tuple[int, int], Definition]:
     """The definitions of these (check id, revision); one whose check was removed meanwhile is left out."""
     rows = await connection.fetch(_DEFINITIONS, *columns(keys, 2))
-    return {
-        (row["check_id"], row["revision"]): Definition(
-            row["kind"], row["target"], timedelta(milliseconds=row["timeout_ms"])
-        )
-        for row in rows
-    }
+    return {(row["check_id"], row["revision"]): definition_of(row) for row in rows}
+
+
+def definition_of(row: asyncpg.Record) -> Definition:
+    """What a row of `check_versions` says."""
+    retries = Retries(row["retry_attempts"], row["retry_delay_ms"] * MILLISECOND, row["retry_backoff"])
+    return Definition(row["kind"], row["target"], row["timeout_ms"] * MILLISECOND, retries)
 
 
 _HEARTBEAT = """

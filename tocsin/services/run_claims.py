@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tocsin.database import Connection
 from tocsin.domain.observations import Observation
-from tocsin.services.leases import Definition
+from tocsin.services.leases import Definition, definition_of
 from tocsin.services.result_rows import instant_of, observation_row
 
 # Whoever asked has given up by then.
@@ -31,7 +31,8 @@ WITH open AS (
 UPDATE runs r SET claimed_at = clock_timestamp()
 FROM open, check_versions v
 WHERE r.id = open.id AND v.check_id = r.check_id AND v.revision = r.revision
-RETURNING r.id, r.check_id, r.revision, v.kind, v.target::text, v.timeout_ms
+RETURNING r.id, r.check_id, r.revision, v.kind, v.target::text, v.timeout_ms, v.retry_attempts, v.retry_delay_ms,
+          v.retry_backoff
 """
 
 
@@ -40,8 +41,7 @@ async def claim_run(connection: Connection, run_id: int | None = None) -> Claime
     row = await connection.fetchrow(_CLAIM, _GIVE_UP_AFTER, run_id)
     if row is None:
         return None
-    timeout = timedelta(milliseconds=row["timeout_ms"])
-    return ClaimedRun(row["id"], row["check_id"], row["revision"], Definition(row["kind"], row["target"], timeout))
+    return ClaimedRun(row["id"], row["check_id"], row["revision"], definition_of(row))
 
 
 _FINISH = f"""

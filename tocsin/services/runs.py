@@ -19,7 +19,7 @@ _PAUSE_SECONDS: Final = 0.1
 _REQUEST = """
 INSERT INTO runs (organization_id, check_id, revision, location_id)
 SELECT organization_id, id, revision, $2 FROM checks WHERE id = $1 AND deleted_at IS NULL
-RETURNING id, (SELECT timeout_ms FROM checks WHERE id = $1) AS timeout_ms,
+RETURNING id, (SELECT longest_run_ms FROM check_versions v WHERE v.check_id = $1 AND v.revision = runs.revision),
           (SELECT kind FROM checks WHERE id = $1) AS kind
 """
 _READ = """
@@ -37,7 +37,7 @@ async def request_run(scope: Scope, check_id: int) -> tuple[int, timedelta]:
     if row is None:
         raise NotFoundError("check")
     await require_owner(scope, check_id, row["kind"])
-    return row["id"], timedelta(milliseconds=row["timeout_ms"])
+    return row["id"], timedelta(milliseconds=row["longest_run_ms"])
 
 
 async def wait_for_run(organization_id: int, run_id: int, patience: timedelta) -> asyncpg.Record:

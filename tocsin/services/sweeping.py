@@ -80,7 +80,7 @@ JOIN checks c ON c.id = d.check_id AND c.deleted_at IS NULL
 LEFT JOIN check_versions v ON v.check_id = d.check_id AND v.revision = d.revision
 WHERE l.done_at IS NULL AND l.batch_id >= $1 AND b.tick_at < $2::timestamptz - interval '1 second'
   AND b.tick_at >= {KEPT_FROM} AND (l.holder IS NULL
-       OR b.tick_at + interval '1 second' + coalesce(v.timeout_ms, 0) * interval '1 millisecond'
+       OR b.tick_at + interval '1 second' + coalesce(v.longest_run_ms, 0) * interval '1 millisecond'
           < $2::timestamptz - $3::interval)
   AND NOT EXISTS (SELECT FROM results r WHERE r.check_id = d.check_id AND r.location_id = b.location_id
                   AND r.slot = b.tick_at + d.offset_ms * interval '1 millisecond')
@@ -115,14 +115,14 @@ async def finish_over(connection: Connection, watermark: int, now: datetime) -> 
 # The states that stand behind their schedule by more than anything planned can explain. Instants of cron expressions
 # are asked for, as hours may lie between two of them.
 _BEHIND = """
-SELECT s.check_id, s.location_id, s.folded_through, v.timeout_ms, c.revision
+SELECT s.check_id, s.location_id, s.folded_through, v.longest_run_ms, c.revision
 FROM check_states s JOIN checks c ON c.id = s.check_id AND c.deleted_at IS NULL
 JOIN check_versions v ON v.check_id = c.id AND v.revision = c.revision AND NOT v.paused
 WHERE s.check_id > $2 AND CASE
     WHEN v.cron IS NULL
-    THEN s.folded_through + (v.interval_ms + v.timeout_ms) * interval '1 millisecond' < $1
+    THEN s.folded_through + (v.interval_ms + v.longest_run_ms) * interval '1 millisecond' < $1
     ELSE EXISTS (SELECT FROM cron_instants i WHERE i.check_id = s.check_id AND i.slot > s.folded_through
-                 AND i.slot + v.timeout_ms * interval '1 millisecond' < $1) END
+                 AND i.slot + v.longest_run_ms * interval '1 millisecond' < $1) END
 ORDER BY s.check_id LIMIT 500
 """
 _ENDED = """
@@ -165,7 +165,7 @@ async def _unplanned_among(
 
 
 def _due(state: asyncpg.Record, course: Course, over: datetime) -> Iterator[datetime]:
-    until = over - timedelta(milliseconds=state["timeout_ms"])
+    until = over - timedelta(milliseconds=state["longest_run_ms"])
     return islice(due_outside_gaps(course, state["folded_through"], until), _MOST_MISSED)
 
 
