@@ -63,19 +63,19 @@ async def test_a_banner_is_awaited_before_anything_is_sent(tcp: Tcp) -> None:
     assert observation.phases.processing
 
 
-@pytest.mark.proves("tcp", "send and expect text")
+@pytest.mark.proves("tcp", "text")
 async def test_text_is_sent_and_expected_with_escapes(tcp: Tcp) -> None:
     steps = ({"send": r"PING\r\n\x01é\\", "expect": r"said PING\r\n\x01é\\"}, {"send": "b", "expect": "said b"})
     assert (await tcp(echo, *steps)).outcome is Outcome.SUCCESS
 
 
-@pytest.mark.proves("tcp", "send and expect hex")
+@pytest.mark.proves("tcp", "hex")
 async def test_bytes_are_sent_and_expected_in_hexadecimal(tcp: Tcp) -> None:
     step = {"send": "ff 00 0A", "send_as": "HEX", "expect": "20FF000a", "expect_as": "HEX"}
     assert (await tcp(echo, step)).outcome is Outcome.SUCCESS
 
 
-@pytest.mark.proves("tcp", "expect pattern")
+@pytest.mark.proves("tcp", "pattern")
 async def test_a_pattern_is_expected(tcp: Tcp) -> None:
     step = {"expect": r"^SSH-2\.0-\S+", "expect_as": "PATTERN"}
     assert (await tcp(saying(b"SSH-", b"2.0-x\r\n"), step)).outcome is Outcome.SUCCESS
@@ -144,7 +144,6 @@ async def test_a_conversation_goes_through_tls(tcp: Tcp, authority: Authority, t
     assert (observation.outcome, observation.tls_verified) == (Outcome.SUCCESS, True)
 
 
-@pytest.mark.proves("tcp", "server name")
 async def test_the_certificate_is_for_the_name_that_is_given(tcp: Tcp, authority: Authority, trusting: Engine) -> None:
     tls = authority.server_context("mail.example")
     right = await tcp(echo, tls={"server_name": "mail.example"}, engine=trusting, server_tls=tls)
@@ -168,7 +167,6 @@ async def test_a_conversation_goes_on_after_starttls(tcp: Tcp, authority: Author
     assert injected.reason is Reason.TIMEOUT
 
 
-@pytest.mark.proves("tcp", "IP family")
 async def test_an_address_of_another_family_is_not_probed(tcp: Tcp) -> None:
     observation = await tcp(echo, ip_family="IPV6")
     assert observation.reason is Reason.DNS
