@@ -12,7 +12,7 @@ import asyncpg
 
 from tocsin.database import Connection, Role
 from tocsin.embedded.abandoned import AbandonedData, abandoned_data
-from tocsin.installation import find_servers, own_servers, with_servers
+from tocsin.installation import find_servers, own_servers, with_kept_keys, with_servers
 from tocsin.ledger_health import CLOCK_STEP, Finding, State, judge_ledger, read_ledger
 from tocsin.problems import plain_words
 from tocsin.readiness import judge_migrations, look_at_redis
@@ -49,7 +49,7 @@ async def examine(data_dir: Path, environment: Mapping[str, str]) -> AsyncIterat
         yield Line("old data", _judge_abandoned(data))
     try:
         servers = find_servers(data_dir, environment)
-        settings = read_settings(with_servers(environment, servers))
+        settings = read_settings(with_servers(with_kept_keys(environment, data_dir), servers))
     except SettingsError as exc:
         yield Line("settings", _wrong(str(exc)))
         return

@@ -2,16 +2,20 @@
 
 import os
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_bytes, token_hex
 from typing import Final
 
 from tocsin.settings import Servers, SettingsError, read_servers
 
 DATABASE_VARIABLE: Final = "TOCSIN_DATABASE_URL"
 REDIS_VARIABLE: Final = "TOCSIN_REDIS_URL"
+KEYS_VARIABLE: Final = "TOCSIN_ENCRYPTION_KEYS"
 TOKEN_FILE: Final = "token"  # noqa: S105 - a name
+KEYS_FILE: Final = "encryption-keys"
 
 
 def default_data_dir(environment: Mapping[str, str]) -> Path:
@@ -58,23 +62,43 @@ def with_servers(environment: Mapping[str, str], servers: Servers) -> dict[str, 
     return {**environment, DATABASE_VARIABLE: servers.database_url, REDIS_VARIABLE: servers.redis_url}
 
 
+def with_kept_keys(environment: Mapping[str, str], data_dir: Path) -> dict[str, str]:
+    """The environment with the keys of secrets that `tocsin up` keeps in its data folder, unless it has others."""
+    kept = _kept(data_dir / KEYS_FILE)
+    return {**environment} if environment.get(KEYS_VARIABLE) or not kept else {**environment, KEYS_VARIABLE: kept}
+
+
+def keep_keys(data_dir: Path) -> str:
+    """A key of secrets for this data folder, made at the first call, readable for its owner alone."""
+    # An id of its own tells it from other keys that may be set later.
+    return _keep(data_dir / KEYS_FILE, lambda: f"up-{token_hex(4)}:{b64encode(token_bytes(32)).decode()}")
+
+
 def kept_token(data_dir: Path) -> str | None:
     """The owner's token that is kept in the data folder. None where there is none, or not for this user."""
+    return _kept(data_dir / TOKEN_FILE)
+
+
+def _kept(path: Path) -> str | None:
     try:
-        return (data_dir / TOKEN_FILE).read_text().strip() or None
+        return path.read_text().strip() or None
     except OSError:
         return None
 
 
 def keep_token(data_dir: Path, make: Callable[[], str]) -> str:
     """The owner's token of this data folder, made at the first call, readable for its owner alone."""
-    if token := kept_token(data_dir):
-        return token
-    token = make()
+    return _keep(data_dir / TOKEN_FILE, make)
+
+
+def _keep(path: Path, make: Callable[[], str]) -> str:
+    if kept := _kept(path):
+        return kept
+    text = make()
     # Complete under its name, or not there at all.
-    fresh = data_dir / f"{TOKEN_FILE}.new"
+    fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{token}\n")
-    fresh.rename(data_dir / TOKEN_FILE)
-    return token
+        file.write(f"{text}\n")
+    fresh.rename(path)
+    return text

@@ -33,10 +33,15 @@ def test_a_service_runs_a_command_that_there_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_settings_of_a_service_are_known_and_good(name: str) -> None:
-    environment = {key: re.sub(r"\$\{.*?\}", "a" * 32, value) for key, value in OURS[name]["environment"].items()}
+    environment = {key: re.sub(r"\$\{(\w+).*?\}", written, value) for key, value in OURS[name]["environment"].items()}
     read = Reading(environment)
     read_settings(read)
     assert set(environment) <= read.asked
+
+
+def written(variable: re.Match[str]) -> str:
+    """Something that `.env` may hold."""
+    return "k1:" + "A" * 43 + "=" if variable[1] == "TOCSIN_ENCRYPTION_KEYS" else "a" * 32
 
 
 class Reading(dict[str, str]):
@@ -68,7 +73,11 @@ def test_a_service_waits_for_services_that_there_are(name: str) -> None:
 def test_no_secret_has_a_default() -> None:
     used = re.findall(r"\$\{(\w+)(.)", (ROOT / "compose.yaml").read_text())
     assert {kind for _, kind in used} == {":"}
-    assert {name for name, _ in used} == {"TOCSIN_DATABASE_PASSWORD", "TOCSIN_BOOTSTRAP_TOKEN"}
+    assert {name for name, _ in used} == {
+        "TOCSIN_DATABASE_PASSWORD",
+        "TOCSIN_BOOTSTRAP_TOKEN",
+        "TOCSIN_ENCRYPTION_KEYS",
+    }
 
 
 def test_only_this_machine_reaches_it() -> None:

@@ -100,7 +100,7 @@ def test_a_secret_reaches_a_pod_by_reference_alone(name: str) -> None:
         expected = {"TOCSIN_DATABASE_URL", "TOCSIN_REDIS_URL"}
         role = container["name"]
         expected |= {"TOCSIN_BOOTSTRAP_TOKEN"} if role == "migrate" else set()
-        expected |= {"TOCSIN_ENCRYPTION_KEYS"} if role in ("worker", "operator") else set()
+        expected |= {"TOCSIN_ENCRYPTION_KEYS"} if role in ("api", "worker", "operator") else set()
         assert secrets == expected
 
 

@@ -212,6 +212,6 @@ async def test_a_rotation_leaves_what_it_cannot_open_and_says_why(
     await owner.execute("INSERT INTO check_secrets SELECT check_id, 1, 'a/b', 'uid/1', '\\x00' FROM check_secrets")
     rotation = await rotate_secrets(owner, KeyRing(NEW))
     assert rotation.sealed_anew == 0
-    assert rotation.left[check, REFERENCE] == str(UnknownKeyError("k1"))
-    assert rotation.left[check, "a/b"] == str(BrokenSealError())
+    assert rotation.left[f"check {check}", REFERENCE] == str(UnknownKeyError("k1"))
+    assert rotation.left[f"check {check}", "a/b"] == str(BrokenSealError())
     assert await opened(connection, check) == SECRET

@@ -11,7 +11,7 @@ from typing import Final
 
 from tocsin.demo.lifecycle import Demo
 from tocsin.embedded.lock import require_idle, write_api_url
-from tocsin.installation import own_servers, with_servers
+from tocsin.installation import KEYS_VARIABLE, keep_keys, own_servers, with_servers
 from tocsin.listening import OPTIONS, require_free, url_of
 from tocsin.logs import configure_logging
 from tocsin.settings import Servers, Settings, read_settings
@@ -132,6 +132,8 @@ def _child_environment(run: Run, demo: Demo | None) -> dict[str, str]:
     """What every process is told."""
     environment = {**with_servers(run.environment, run.installation.servers), "TOCSIN_LOG_FORMAT": "json"}
     environment.pop("TOCSIN_BOOTSTRAP_TOKEN", None)
+    if not environment.get(KEYS_VARIABLE):
+        environment[KEYS_VARIABLE] = keep_keys(run.options.data_dir)
     if demo is not None:
         demo.make_certificates(run.settings.egress.extra_ca_file)
         environment |= demo.environment(run.environment.get("TOCSIN_EGRESS_EXCEPTIONS"))
