@@ -7,7 +7,7 @@ import httpx
 from probes import runner, worker
 from probes.engine import Engine
 from probes.failures import ProbeFailure
-from probes.kinds.http import make_call
+from probes.kinds.http.prober import make_call
 from probes.trace import Trace
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget

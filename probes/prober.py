@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from probes.engine import Engine
-from probes.kinds.http import probe_http
+from probes.kinds.heartbeat import probe_heartbeat
+from probes.kinds.http.prober import probe_http
 from probes.kinds.kubernetes.prober import probe_kubernetes
 from probes.kinds.tcp import probe_tcp
 from probes.trace import Trace
+from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.installed import installed_probers
 from tocsin.domain.targets.kubernetes import KubernetesTarget
@@ -24,6 +26,6 @@ _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
     KubernetesTarget.kind: probe_kubernetes,
+    HeartbeatTarget.kind: probe_heartbeat,
 }
 PROBERS: Final[Mapping[str, Prober]] = {**_OWN, **installed_probers(_OWN)}
-

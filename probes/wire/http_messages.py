@@ -12,6 +12,7 @@ from tocsin.domain.observations import Reason
 MAX_HEAD_BYTES: Final = 64 * 1024
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SWITCHING_PROTOCOLS: Final = 101
+_OF_HTTP1: Final = frozenset({b"host", b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding"})
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -56,6 +57,18 @@ def serialize_request(request: httpx.Request) -> bytes:
     head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
     head += [b"%b: %b\r\n" % header for header in request.headers.raw]
     return b"".join((*head, b"\r\n", request.content))
+
+
+def http2_headers(request: httpx.Request) -> RawHeaders:
+    """The headers of a request in HTTP/2, where those that name the connection have no place."""
+    url = request.url
+    return [
+        (b":method", request.method.encode("ascii")),
+        (b":authority", request.headers["Host"].encode("ascii")),
+        (b":scheme", url.raw_scheme),
+        (b":path", url.raw_path),
+        *((name.lower(), value) for name, value in request.headers.raw if name.lower() not in _OF_HTTP1),
+    ]
 
 
 class ResponseParser:

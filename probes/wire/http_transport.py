@@ -1,4 +1,4 @@
-"""One HTTP/1.1 exchange on a connection of its own.
+"""One HTTP exchange on a connection of its own.
 
 httpx provides the vocabulary; its stock transport would cost twenty times the CPU of this one. There is no pool:
 a probe that reuses a connection does not see that new ones fail.
@@ -6,7 +6,7 @@ a probe that reuses a connection does not see that new ones fail.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 
@@ -14,12 +14,12 @@ from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from probes.wire.connection import ByteStream
-from probes.wire.dialing import dial
-from probes.wire.http_messages import RawHeaders, ResponseParser, port_of, serialize_request
-from probes.wire.tls import start_tls
+from probes.wire.http2 import Http2Exchange
+from probes.wire.http_messages import RawHeaders, ResponseParser, http2_headers, port_of, serialize_request
+from probes.wire.routes import USUAL_ROUTE, Route, connect, require_http2
 from tocsin.domain.observations import Reason
 
-_ALPN: Final = ("http/1.1",)
+HTTP_2: Final = ("h2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +31,31 @@ class Call:
     port: int
     secure: bool
     wire: bytes
+    route: Route = USUAL_ROUTE
 
     @classmethod
-    def of(cls, request: httpx.Request) -> "Call":
+    def of(cls, request: httpx.Request, route: Route = USUAL_ROUTE) -> "Call":
         url = request.url
         host = url.raw_host.decode("ascii")
-        return cls(request, host, port_of(url), url.scheme == "https", serialize_request(request))
+        return cls(request, host, port_of(url), url.scheme == "https", serialize_request(request), route)
 
 
-class ResponseBody(httpx.AsyncByteStream):
+class ResponseBody(Protocol):
     """The body of a response, as it arrives."""
 
+    async def read_some(self) -> bytes:
+        """The next part, and b"" at the end. Raises ProbeFailure with reason PROTOCOL."""
+
+    def close(self) -> None:
+        """Drop what has not been read, and the connection."""
+
+
+class _Http1Body:
     def __init__(self, connection: ByteStream, parser: ResponseParser) -> None:
         self._connection = connection
         self._parser = parser
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while data := await self.read_some():
-            yield data
-
     async def read_some(self) -> bytes:
-        """The next part, and b"" at the end. Raises ProbeFailure with reason PROTOCOL."""
         while True:
             if data := self._parser.take_body():
                 return data
@@ -60,60 +64,69 @@ class ResponseBody(httpx.AsyncByteStream):
             await _feed(self._parser, self._connection)
 
     def close(self) -> None:
-        """Drop what has not been read, and the connection."""
         self._connection.abort()
 
+
+class _Stream(httpx.AsyncByteStream):
+    """A body as httpx reads it."""
+
+    def __init__(self, body: ResponseBody) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while data := await self._body.read_some():
+            yield data
+
     async def aclose(self) -> None:
-        self.close()
+        self._body.close()
 
 
 class Reply:
     """A response whose head is read, and its body, which is also the response's stream. The caller closes the body."""
 
-    __slots__ = ("_parser", "_request", "body")
+    __slots__ = ("body", "headers", "request", "status_code")
 
-    def __init__(self, request: httpx.Request, parser: ResponseParser, body: ResponseBody) -> None:
-        self._request = request
-        self._parser = parser
+    def __init__(self, request: httpx.Request, status_code: int, headers: RawHeaders, body: ResponseBody) -> None:
+        self.request = request
+        self.status_code = status_code
+        self.headers = headers
         self.body = body
-
-    @property
-    def status_code(self) -> int:
-        return self._parser.status_code
-
-    @property
-    def headers(self) -> RawHeaders:
-        return self._parser.headers
 
     @property
     def response(self) -> httpx.Response:
         """Made when it is asked for, as it costs a tenth of the probe, and most need no more than the status."""
-        return httpx.Response(
-            self._parser.status_code, headers=self._parser.headers, stream=self.body, request=self._request
-        )
+        return httpx.Response(self.status_code, headers=self.headers, stream=_Stream(self.body), request=self.request)
 
 
 async def exchange(call: Call, engine: Engine, trace: Trace) -> Reply:
     """Send the request and read the head of its response. Raises ProbeFailure. Redirects are not followed."""
-    connection: ByteStream = await dial(call.host, call.port, engine, trace)
+    connection = await connect(call.host, call.port, call.route, engine, trace, secure=call.secure)
     try:
-        if call.secure:
-            connection = await start_tls(connection, call.host, engine.tls_contexts.of(None, _ALPN), trace)
-        return await _converse(call, connection, trace)
+        trace.enter(Phase.PROCESSING)
+        converse = _converse_in_http2 if call.route.alpn == HTTP_2 else _converse
+        reply = await converse(call, connection)
     except BaseException:
         connection.abort()
         raise
+    trace.enter(Phase.TRANSFER)
+    trace.status_code = reply.status_code
+    return reply
 
 
-async def _converse(call: Call, connection: ByteStream, trace: Trace) -> Reply:
-    trace.enter(Phase.PROCESSING)
+async def _converse(call: Call, connection: ByteStream) -> Reply:
     connection.send(call.wire)
     parser = ResponseParser(has_body=call.request.method != "HEAD")
     while not parser.head_complete:
         await _feed(parser, connection)
-    trace.enter(Phase.TRANSFER)
-    trace.status_code = parser.status_code
-    return Reply(call.request, parser, ResponseBody(connection, parser))
+    return Reply(call.request, parser.status_code, parser.headers, _Http1Body(connection, parser))
+
+
+async def _converse_in_http2(call: Call, connection: ByteStream) -> Reply:
+    require_http2(connection)
+    conversation = Http2Exchange(connection)
+    await conversation.send(http2_headers(call.request), call.request.content)
+    await conversation.read_head()
+    return Reply(call.request, conversation.status_code, conversation.headers, conversation)
 
 
 async def _feed(parser: ResponseParser, connection: ByteStream) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import httpx
 
 from probes.failures import ProbeFailure
+from probes.redaction import Redaction
 from probes.wire.http_messages import port_of
 from tocsin.domain.observations import Reason
 
@@ -31,15 +32,16 @@ def redirected(request: httpx.Request, response: httpx.Response, secrets: Collec
     """The request that the response asks for, or None if it is no redirect.
 
     Method and body change as in browsers. Raises ProbeFailure with reason PROTOCOL for a location that cannot be used,
-    and for one of another origin that a body with a secret would be sent to.
+    and for one of another origin that a URL or a body with a secret would be sent to.
     """
     if response.status_code not in REDIRECTS or (location := response.headers.get("location")) is None:
         return None
     url = _target(request.url, location)
     method = _method(request.method, response.status_code)
     keeps_body = method == request.method
-    if keeps_body and not _may_see_credentials(request.url, url):
-        _require_harmless(request.content, secrets)
+    if not may_see_credentials(request.url, url):
+        _require_harmless(str(url), "URL", secrets)
+        _require_harmless(request.content.decode("utf-8", "replace") if keeps_body else "", "body", secrets)
     return httpx.Request(
         method,
         url,
@@ -58,10 +60,11 @@ def _target(origin: httpx.URL, location: str) -> httpx.URL:
     return url
 
 
-def _require_harmless(body: bytes, secrets: Collection[str]) -> None:
-    if any(secret.encode() in body for secret in secrets):
+def _require_harmless(text: str, what: str, secrets: Collection[str]) -> None:
+    """In whatever form: a secret in a form or a URL is encoded."""
+    if secrets and Redaction(secrets).applied_to(text) != text:
         raise ProbeFailure(
-            Reason.PROTOCOL, "the redirect leads to another origin, which must not see the body's secret"
+            Reason.PROTOCOL, f"the redirect leads to another origin, which must not see the {what}'s secret"
         )
 
 
@@ -73,7 +76,7 @@ def _method(method: str, status_code: int) -> str:
 
 def _headers(request: httpx.Request, url: httpx.URL, keeps_body: bool, secrets: Collection[str]) -> httpx.Headers:
     headers = request.headers.copy()
-    if not _may_see_credentials(request.url, url):
+    if not may_see_credentials(request.url, url):
         headers = httpx.Headers([header for header in headers.raw if _is_harmless(header, secrets)])
     for name in () if keeps_body else _BODY_HEADERS:
         headers.pop(name, None)
@@ -87,8 +90,11 @@ def _is_harmless(header: tuple[bytes, bytes], secrets: Collection[str]) -> bool:
     return name.lower() in _HARMLESS_HEADERS and not any(secret.encode() in value for secret in secrets)
 
 
-def _may_see_credentials(origin: httpx.URL, target: httpx.URL) -> bool:
-    """The same origin may, and the same host over TLS, to which http is usually redirected."""
+def may_see_credentials(origin: httpx.URL, target: httpx.URL) -> bool:
+    """Whether what is meant for one URL may be sent to the other.
+
+    To the same origin it may, and to the same host over TLS, to which http is usually redirected.
+    """
     if _origin(origin) == _origin(target):
         return True
     upgrade = (_origin(origin)[::2], _origin(target)[::2]) == (("http", 80), ("https", 443))

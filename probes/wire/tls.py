@@ -67,6 +67,11 @@ class TlsConnection:
     def version(self) -> str | None:
         return self._session.version()
 
+    @property
+    def alpn(self) -> str | None:
+        """The protocol that the handshake agreed on, if it did."""
+        return self._session.selected_alpn_protocol()
+
     def earliest_expiry(self) -> datetime | None:
         """The earliest expiry in the presented chain, which is known even if the chain did not verify."""
         # The public getpeercert knows the leaf alone, and that only after it was accepted.

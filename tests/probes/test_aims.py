@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-import probes.kinds.http
+import probes.kinds.http.prober
 from probes.aims import Aim, SealedAim, Template, UnreadableAim, read_aim
 from probes.engine import Engine
 from probes.failures import ProbeFailure
@@ -113,7 +113,7 @@ async def test_no_request_with_a_secret_is_kept(
     serve_bytes: ServeBytes, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: dict[object, object] = {}
-    monkeypatch.setattr(probes.kinds.http, "_calls", kept)
+    monkeypatch.setattr(probes.kinds.http.prober, "_calls", kept)
     url = await serve_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     aim = SealedAim(template({**FIELDS, "url": url}), {REFERENCE: sealed("swordfish")}, KEYS).revealed()
     assert (await probe(aim.target, SECOND, engine, aim.redaction)).outcome is Outcome.SUCCESS

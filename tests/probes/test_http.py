@@ -9,17 +9,18 @@ from datetime import timedelta
 
 import pytest
 
-import probes.kinds.http
+import probes.kinds.http.prober
 from probes.engine import Engine
-from probes.kinds.http import make_call
-from probes.kinds.http_judging import MAX_BODY_BYTES
+from probes.kinds.http.prober import make_call
 from probes.runner import probe
 from probes.wire.http_messages import MAX_HEAD_BYTES
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, ServeBytes, read_request
 from tocsin.domain.observations import Observation, Outcome, Reason
-from tocsin.domain.targets.http import HttpHeader, HttpTarget
+from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.http_fields import HttpHeader
 
+MAXIMUM_BODY_BYTES = 1024 * 1024
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
 
@@ -79,7 +80,7 @@ async def test_a_body_that_is_compressed_unasked_is_still_searched(
 
 
 async def test_a_compressed_bomb_is_read_to_the_limit_alone(serve_bytes: ServeBytes, observe: Observe) -> None:
-    bomb = gzip.compress(bytes(64 * MAX_BODY_BYTES))
+    bomb = gzip.compress(bytes(64 * MAXIMUM_BODY_BYTES))
     url = await serve_bytes(OK + b"Content-Encoding: gzip\r\n\r\n", bomb)
     message = "the first 1024 KiB of the body do not contain the expected text"
     assert verdict(await observe(url, body_contains="hello")) == (Reason.BODY_LIMIT, message)
@@ -93,7 +94,9 @@ async def test_a_body_that_cannot_be_decoded_is_said_plainly(
     assert (await observe(url, body_contains="hello")).reason is reason
 
 
-@pytest.mark.parametrize(("before", "reason"), [(MAX_BODY_BYTES - 5, None), (MAX_BODY_BYTES - 4, Reason.BODY_LIMIT)])
+@pytest.mark.parametrize(
+    ("before", "reason"), [(MAXIMUM_BODY_BYTES - 5, None), (MAXIMUM_BODY_BYTES - 4, Reason.BODY_LIMIT)]
+)
 async def test_a_text_must_end_within_the_limit(
     serve_bytes: ServeBytes, observe: Observe, before: int, reason: Reason | None
 ) -> None:
@@ -199,7 +202,7 @@ def test_nothing_is_kept_of_a_target_that_is_gone() -> None:
 
 
 def kept_with(secret: str) -> bool:
-    return any(secret.encode() in call.wire for call in probes.kinds.http._calls.values())
+    return any(secret.encode() in call.wire for call in probes.kinds.http.prober._calls.values())
 
 
 class Recorded:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.kinds.http_body import TextSearch, encode_text, make_decode
+from probes.wire.http_content import TextSearch, encode_text, make_decode
 
 
 @given(st.lists(st.binary(max_size=6), max_size=8), st.binary(min_size=1, max_size=4))

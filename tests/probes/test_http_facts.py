@@ -8,7 +8,7 @@ import pytest
 
 from probes.engine import Engine
 from probes.failures import ProbeFailure
-from probes.kinds.http import probe_http
+from probes.kinds.http.prober import probe_http
 from probes.trace import Trace
 from tests.probes.serving import ServeBytes
 from tocsin.domain.facts import Source

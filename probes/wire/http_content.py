@@ -1,18 +1,57 @@
-"""Looking for a text in the body of a response, in bounded memory."""
+"""The content of responses: decoded, in bounded memory, and as text."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Final
 
 import httpx
 
 from probes.failures import ProbeFailure
+from probes.wire.http_transport import Reply
 from tocsin.domain.observations import Reason
 
 Decode = Callable[[bytes], Iterable[bytes]]
 
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _DECODED_PART_BYTES: Final = 64 * 1024
+
+
+class Content:
+    """The body of a reply without its encoding, up to a limit. `raw_bytes` and `read_bytes` grow as it is read."""
+
+    def __init__(self, reply: Reply, most_bytes: int) -> None:
+        self.response = reply.response
+        self.raw_bytes = 0  # as they came
+        self.read_bytes = 0  # decoded
+        self.exceeded = False
+        self._body = reply.body
+        self._most_bytes = most_bytes
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """What comes, until the limit is exceeded. Raises ProbeFailure with ASSERTION or PROTOCOL."""
+        decode = make_decode(self.response)
+        while not self.exceeded and (raw := await self._body.read_some()):
+            self.raw_bytes += len(raw)
+            for part in decode(raw):
+                left = self._most_bytes - self.read_bytes
+                self.read_bytes += min(left, len(part))
+                yield part[:left]
+                if len(part) > left:
+                    self.exceeded = True
+                    break
+            # Few bytes may be made of many, too: compressed data may hold empty blocks without end.
+            self.exceeded = self.exceeded or self.raw_bytes > self._most_bytes
+
+    async def read(self) -> bytes:
+        """All of it, up to the limit."""
+        return b"".join([part async for part in self.parts()])
+
+    def text(self, content: bytes) -> str:
+        """The content in its character set, where what is wrong in it is replaced."""
+        try:
+            return content.decode(self.response.charset_encoding or "utf-8", "replace")
+        except LookupError:
+            return content.decode("utf-8", "replace")
 
 
 class TextSearch:
@@ -40,7 +79,7 @@ def encode_text(text: str, response: httpx.Response) -> bytes:
 def make_decode(response: httpx.Response) -> Decode:
     """What undoes the response's content encoding, lazily: few bytes may hold an endless body.
 
-    Raises ProbeFailure with reason ASSERTION for an encoding that is not known, as none was asked for.
+    Raises ProbeFailure with reason ASSERTION for an encoding that is not known, and was not asked for.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
