@@ -12,7 +12,6 @@ from graphql_api.front_page import front_route
 from graphql_api.live.entry import Entry
 from graphql_api.live.routes import live_routes
 from graphql_api.operations import operation_routes
-from graphql_api.rate_limit import RateLimiter
 from graphql_api.request_telemetry import RequestTelemetry
 from graphql_api.schema import schema
 from graphql_api.view import Gate, GraphQLView
@@ -20,6 +19,7 @@ from tocsin.database import Role, orm
 from tocsin.doorbell import Doorbell
 from tocsin.encryption import KeyRing
 from tocsin.queue import PROBE_RUN, HintSender
+from tocsin.rate_limit import RateLimiter
 from tocsin.services.accounts import Authenticator
 from tocsin.settings import Settings
 

@@ -12,11 +12,11 @@ import asyncpg
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from graphql_api.rate_limit import RateLimiter
 from tocsin.database import Connection, read_transaction
 from tocsin.domain.errors import ForbiddenError
 from tocsin.encryption import KeyRing
 from tocsin.models import TokenPermission
+from tocsin.rate_limit import RateLimiter
 from tocsin.services import check_rows, history
 from tocsin.services.accounts import Principal
 

@@ -18,9 +18,9 @@ from strawberry.http.base import BaseRequestProtocol
 from graphql_api.context import Context, Hints
 from graphql_api.errors import UNAVAILABLE, log_crash, what_is_told
 from graphql_api.limits import MAXIMUM_BODY_BYTES
-from graphql_api.rate_limit import RateLimiter
 from graphql_api.schema import schema
 from tocsin.encryption import KeyRing
+from tocsin.rate_limit import RateLimiter
 from tocsin.services.accounts import Authenticator, Principal
 
 # Who sends a body more slowly is not waited for.

@@ -8,9 +8,9 @@ import pytest
 from graphql import GraphQLError, get_introspection_query
 
 from graphql_api.documents import prepare
-from graphql_api.rate_limit import RateLimiter
 from graphql_api.schema import schema
 from tocsin.domain.errors import RateLimitedError
+from tocsin.rate_limit import RateLimiter
 
 NESTED = "{" + "checks { nodes { site {" * 10 + "id" + "}}}" * 10 + "}"
 CIRCULAR = "{ __schema { types { fields { type { fields { type { fields { type { name } } } } } } } } }"

@@ -4,8 +4,8 @@ from typing import Any
 
 from graphql import GraphQLNonNull, GraphQLObjectType
 
-from graphql_api.rate_limit import BURST
 from graphql_api.schema import schema
+from tocsin.rate_limit import BURST
 
 ARGUMENTS = {
     "createSite": '(input: {name: "a"})',

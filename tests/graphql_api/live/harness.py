@@ -23,13 +23,13 @@ from graphql_api.live.entry import Entry
 from graphql_api.live.groups import Group
 from graphql_api.live.routes import live_routes
 from graphql_api.live.wire import UVICORN_OPTIONS
-from graphql_api.rate_limit import RateLimiter
 from graphql_api.schema import schema
 from graphql_api.view import Gate, GraphQLView
 from tocsin.database import Pool
 from tocsin.doorbell import Doorbell
 from tocsin.encryption import KeyRing
 from tocsin.models import TokenPermission
+from tocsin.rate_limit import RateLimiter
 from tocsin.services.accounts import Authenticator, create_token, ensure_organization
 from tocsin.services.event_log import News, append_news
 
