@@ -13,10 +13,11 @@ import pytest
 from tests.engine.harness import ORGANIZATION, EngineProcess, Platform, eventually
 from tests.probes.certificates import Authority
 from tocsin.database import Role, orm
+from tocsin.domain.definitions import DefinitionFields
 from tocsin.domain.observations import Outcome, Reason
 from tocsin.encryption import KeyRing
 from tocsin.models.codes import OUTCOME_CODES, REASON_CODES
-from tocsin.services import checks, runs
+from tocsin.services import checks, runs, secrets
 from tocsin.services.check_secrets import store_secret
 
 SITE = 1
@@ -125,6 +126,58 @@ async def test_what_a_target_echoes_is_nowhere(platform: Platform, echo: Echo) -
     said = "".join(process.said for process in platform.processes).lower()
     assert "the certificate is not valid" in stored
     assert not [form for form in forms(SECRET) if form in stored or form in said]
+
+
+async def name_secret(echo: Echo, path: str, name: str) -> int:
+    """A check that names a secret of the organization."""
+    target = {"url": f"http://127.0.0.1:{echo.port}{path}", "headers": [{"name": "X-Key"}]}
+    fields: DefinitionFields = {
+        "name": path,
+        "target": ("http", target),
+        "secrets": [(("headers", 0, "value"), name)],
+        "interval_seconds": 1,
+        "failure_threshold": 1,
+    }
+    return await checks.create_check(ORGANIZATION, SITE, fields)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_named_secret_reaches_its_target_and_nothing_else(platform: Platform, echo: Echo) -> None:
+    await secrets.create_secret(ORGANIZATION, KEYS, "api-token", SECRET)
+    paths = ("/status", "/host", "/scheme", "/broken")
+    ids = [await name_secret(echo, path, "api-token") for path in paths]
+    await eventually(lambda: platform.ask("SELECT count(*) >= $1 FROM incidents", len(paths)), 20)
+    run_id, patience = await runs.request_run(ORGANIZATION, ids[1])
+    await runs.wait_for_run(ORGANIZATION, run_id, patience + runs.GRACE)
+    await platform.stop()
+    assert {path: set(echo.seen[path]) for path in paths} == {path: {SECRET} for path in paths}
+    stored = (await everything_stored(platform)).lower()
+    said = "".join(process.said for process in platform.processes).lower()
+    assert "api-token" in stored
+    assert not [form for form in forms(SECRET) if form in stored or form in said]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_another_value_of_a_named_secret_counts_from_the_next_batch_on(platform: Platform, echo: Echo) -> None:
+    secret = await secrets.create_secret(ORGANIZATION, KEYS, "api-token", SECRET)
+    await name_secret(echo, "/", "api-token")
+    await eventually(lambda: asyncio.sleep(0, SECRET in echo.seen.get("/", [])), 10)
+    await secrets.update_secret(ORGANIZATION, KEYS, secret, NEXT_SECRET)
+    await eventually(lambda: asyncio.sleep(0, NEXT_SECRET in echo.seen["/"]), 10)
+    assert echo.seen["/"][echo.seen["/"].index(NEXT_SECRET) :] == [NEXT_SECRET] * echo.seen["/"].count(NEXT_SECRET)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_without_a_secret_that_it_names_a_target_is_not_probed(platform: Platform, echo: Echo) -> None:
+    await secrets.create_secret(ORGANIZATION, KEYS, "api-token", SECRET)
+    await name_secret(echo, "/", "api-token")
+    async with platform.connection() as connection:
+        await connection.execute("DELETE FROM secret_uses; DELETE FROM secrets")
+        await eventually(lambda: platform.ask("SELECT true FROM results LIMIT 1"), 10)
+        row = await connection.fetchrow("SELECT outcome, reason, message FROM results LIMIT 1")
+    assert row is not None
+    assert tuple(row) == (*UNAVAILABLE, "the secret api-token is not stored; make it with createSecret")
+    assert echo.seen == {}
 
 
 @pytest.mark.usefixtures("worker")

@@ -11,7 +11,7 @@ import pytest
 from graphql_api.app import create_app
 from tocsin.models import TokenPermission
 from tocsin.services import accounts
-from tocsin.settings import Servers, Settings
+from tocsin.settings import Encryption, Servers, Settings
 
 
 @dataclass
@@ -51,6 +51,14 @@ class Client:
         site = await self.data(query, input={"name": name})
         return str(site["id"])
 
+    async def create_secret(self, name: str = "api-token", value: str = "swordfish") -> str:
+        query = """
+        mutation ($input: CreateSecretInput!) { createSecret(input: $input) { __typename ... on Secret { id } } }
+        """
+        secret = await self.data(query, input={"name": name, "value": value})
+        assert secret["__typename"] == "Secret", secret
+        return str(secret["id"])
+
     async def create_check(self, site_id: str, name: str = "front page", **fields: Any) -> str:
         query = """
         mutation ($input: CreateCheckInput!) { createCheck(input: $input) {
@@ -65,7 +73,8 @@ class Client:
 @pytest.fixture
 async def api_http(database_url: str, servers: Servers) -> AsyncIterator[httpx.AsyncClient]:
     """HTTP straight into the application."""
-    app = create_app(Settings(Servers(database_url, servers.redis_url)))
+    keys = Encryption({"k1": bytes(range(32))})
+    app = create_app(Settings(Servers(database_url, servers.redis_url), encryption=keys))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -17,9 +17,12 @@ from graphql import (
 )
 
 from graphql_api.schema import schema
+from tests.graphql_api.conftest import Client
 from tocsin.domain.global_ids import encode
+from tocsin.models import TokenPermission
+from tocsin.services import accounts
 
-KINDS = ("site", "check", "incident", "incident-event", "organization")
+KINDS = ("site", "check", "secret", "incident", "incident-event", "organization")
 EXAMPLES = {"url": "http://example.com/", "String": "text", "Int": 1, "Float": 1.0, "Boolean": True}
 NEVER = 2**40
 
@@ -80,6 +83,7 @@ async def foreign(stranger: Any, owner: asyncpg.Connection) -> dict[str, str]:
     """The ids of what the other organization owns, by kind."""
     site = await stranger.create_site()
     check = await stranger.create_check(site)
+    secret = await stranger.create_secret()
     incident = await owner.fetchval(
         "INSERT INTO incidents (organization_id, check_id, opened_at, detected_at)"
         " SELECT organization_id, id, now(), now() FROM checks RETURNING id"
@@ -91,6 +95,7 @@ async def foreign(stranger: Any, owner: asyncpg.Connection) -> dict[str, str]:
     return {
         "site": site,
         "check": check,
+        "secret": secret,
         "incident": encode("incident", incident),
         "incident-event": encode("incident-event", event),
         "organization": encode("organization", stranger.organization_id),
@@ -112,9 +117,18 @@ def _is_not_found(answer: dict[str, Any], field: str) -> bool:
     return bool(answer["data"][field]["__typename"] == "NotFound")
 
 
-async def test_every_foreign_id_is_as_one_that_never_was(client: Any, foreign: dict[str, str]) -> None:
+async def with_fresh_token(client: Any, owner: asyncpg.Connection) -> Client:
+    """The same client, with no change made yet that its rate is limited by."""
+    token = await accounts.create_token(owner, client.organization_id, "another", TokenPermission.FULL)
+    return Client(client.http, client.organization_id, token)
+
+
+async def test_every_foreign_id_is_as_one_that_never_was(
+    client: Any, owner: asyncpg.Connection, foreign: dict[str, str]
+) -> None:
     own = {"check": await client.create_check(await client.create_site())}
     for field, document, variables, place in OPERATIONS:
+        client = await with_fresh_token(client, owner)
         for kind in KINDS:
             never = await client.send(document, _at(variables, place, encode(kind, NEVER), own))
             found = await client.send(document, _at(variables, place, foreign[kind], own))
@@ -133,20 +147,27 @@ def test_every_operation_with_an_id_is_tried() -> None:
         "createCheck",
         "updateCheck",
         "runCheck",
+        "updateSecret",
+        "deleteSecret",
         "commentIncident",
     }
 
 
 async def test_lists_hold_nothing_of_another_organization(client: Any, foreign: dict[str, str]) -> None:
-    for field in ("sites", "checks", "incidents"):
+    for field in ("sites", "checks", "secrets", "incidents"):
         assert await client.data(f"{{ {field} {{ nodes {{ id }} }} }}") == {"nodes": []}
     assert foreign
 
 
-async def test_nothing_of_another_organization_is_changed(client: Any, stranger: Any, foreign: dict[str, str]) -> None:
-    query = "{ checks { nodes { id name paused site { id } openIncident { id status } } } }"
+async def test_nothing_of_another_organization_is_changed(
+    client: Any, stranger: Any, owner: asyncpg.Connection, foreign: dict[str, str]
+) -> None:
+    query = (
+        "{ checks { nodes { id name paused site { id } openIncident { id status } } } secrets { nodes { updatedAt } } }"
+    )
     before = await stranger.data(query)
     for _, document, variables, place in OPERATIONS:
+        client = await with_fresh_token(client, owner)
         for foreign_id in foreign.values():
             await client.send(document, _at(variables, place, foreign_id, foreign))
     assert await stranger.data(query) == before
