@@ -49,9 +49,11 @@ class Content:
     def text(self, content: bytes) -> str:
         """The content in its character set, where what is wrong in it is replaced."""
         try:
-            return content.decode(self.response.charset_encoding or "utf-8", "replace")
+            text = content.decode(self.response.charset_encoding or "utf-8", "replace")
         except LookupError:
-            return content.decode("utf-8", "replace")
+            text = content.decode("utf-8", "replace")
+        # What is noted may be stored, and PostgreSQL stores no NUL.
+        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class TextSearch:

@@ -1,4 +1,4 @@
-"""nginx: HTTP, HTTPS with HTTP/2, and HTTPS that wants a client's certificate."""
+"""nginx: HTTP, HTTPS with HTTP/2, and HTTPS that wants a client's certificate, in TLS 1.2 alone."""
 
 from tests.servers.credentials import PASSWORD, USER
 from tests.servers.processes import ADDRESS, LoopbackServer
@@ -20,12 +20,14 @@ http {{
     default_type text/plain;
     ssl_certificate {certificate};
     ssl_certificate_key {certificate};
+    ssl_protocols TLSv1.2 TLSv1.3;
     server {{ listen {address}:{plain}; listen [::1]:{plain}; include {data}/locations; }}
     server {{ listen {address}:{tls} ssl http2; include {data}/locations; }}
     server {{
         listen {address}:{mutual} ssl http2;
         ssl_client_certificate {ca};
         ssl_verify_client on;
+        ssl_protocols TLSv1.2;
         include {data}/locations;
     }}
 }}
