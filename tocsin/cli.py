@@ -83,6 +83,12 @@ def worker() -> None:
 
 
 @app.command()
+def receiver() -> None:
+    """Run a receiver, where heartbeats report in."""
+    become("receiver.main")
+
+
+@app.command()
 def schema() -> None:
     """Print the GraphQL schema."""
     become("graphql_api.schema")

@@ -5,7 +5,7 @@ No message repeats the value: it may be a secret.
 
 import re
 from base64 import b64decode
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,6 +39,21 @@ def read_origins(value: str) -> tuple[str, ...]:
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
             raise ValueError("must list origins such as https://status.example.com, separated by commas")
     return origins
+
+
+def read_base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
+        raise ValueError("must be a URL such as https://ping.example.com, without a user, a password or a query")
+    return value.rstrip("/")
+
+
+def read_proxies(value: str) -> tuple[str, ...]:
+    proxies = tuple(part.strip() for part in value.split(","))
+    try:
+        return tuple(proxy if proxy == "*" else str(ip_network(proxy)) for proxy in proxies)
+    except ValueError:
+        raise ValueError("must list addresses or networks such as 10.0.0.0/8, separated by commas, or be *") from None
 
 
 def read_endpoints(value: str) -> frozenset[tuple[str, int]]:

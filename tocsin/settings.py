@@ -35,6 +35,19 @@ class Api:
 
 
 @dataclass(frozen=True)
+class Receiver:
+    """Where heartbeats report in. `url` is how the world reaches it, as in https://ping.example.com.
+
+    A proxy among the `trusted_proxies` says whose a request is; `*` is any.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8001
+    url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Egress:
     """What probes may reach. A shared installation refuses private and loopback addresses.
 
@@ -94,6 +107,7 @@ class Settings:
 
     servers: Servers
     api: Api = Api()
+    receiver: Receiver = Receiver()
     egress: Egress = Egress()
     retention: Retention = Retention()
     worker: Worker = Worker()
@@ -112,6 +126,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             host=environment.get("TOCSIN_HOST", Api.host),
             port=_read(environment, "TOCSIN_PORT", Api.port, values.read_port),
             allowed_origins=_read(environment, "TOCSIN_ALLOWED_ORIGINS", (), values.read_origins),
+        ),
+        receiver=Receiver(
+            host=environment.get("TOCSIN_RECEIVER_HOST") or Receiver.host,
+            port=_read(environment, "TOCSIN_RECEIVER_PORT", Receiver.port, values.read_port),
+            url=_read(environment, "TOCSIN_RECEIVER_URL", None, values.read_base_url),
+            trusted_proxies=_read(environment, "TOCSIN_RECEIVER_TRUSTED_PROXIES", (), values.read_proxies),
         ),
         egress=Egress(
             allow_private=_read(environment, "TOCSIN_ALLOW_PRIVATE_TARGETS", True, values.read_boolean),

@@ -545,7 +545,7 @@ _RECEIVER_RIGHTS = {
         "SELECT (check_id, organization_id, key_hash, reports, kind, received_at, open_runs), "
         "UPDATE (reports, kind, received_at, exit_code, run_time_ms, size, payload, open_runs)"
     ),
-    "heartbeat_reports": "SELECT (check_id, place), INSERT, UPDATE",
+    "heartbeat_reports": "SELECT (check_id, place), INSERT, DELETE",
 }
 _RECEPTION = """
 ALTER TABLE heartbeat_reception ENABLE ROW LEVEL SECURITY;
@@ -553,6 +553,8 @@ CREATE POLICY receiver ON heartbeat_reception TO tocsin_receiver USING (true) WI
 CREATE POLICY engine ON heartbeat_reception TO tocsin_engine USING (true);
 GRANT SELECT, INSERT, UPDATE ON heartbeat_reception TO tocsin_receiver;
 GRANT SELECT ON heartbeat_reception TO tocsin_engine;
+CREATE POLICY receiver ON ticks FOR SELECT TO tocsin_receiver USING (true);
+GRANT SELECT (at) ON ticks TO tocsin_receiver;
 """
 _ENGINE_LEDGER = ("ticks", "gaps", "batches", "batch_leases", "rollup_progress", "rollup_marks")
 
@@ -626,7 +628,7 @@ CREATE FUNCTION tocsin_heartbeats_of(hashes bytea[]) RETURNS TABLE (key_hash byt
     END;
 
 REVOKE EXECUTE ON FUNCTION tocsin_heartbeats_of FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tocsin_heartbeats_of, tocsin_now TO tocsin_receiver;
+GRANT EXECUTE ON FUNCTION tocsin_heartbeats_of TO tocsin_receiver;
 REVOKE EXECUTE ON FUNCTION tocsin_kubernetes_objects, tocsin_organizations FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tocsin_kubernetes_objects, tocsin_organizations TO tocsin_operator;
 REVOKE EXECUTE ON FUNCTION tocsin_authenticate, tocsin_event_numbers, tocsin_ledger_health, tocsin_now,

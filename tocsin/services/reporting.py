@@ -40,15 +40,16 @@ _KEEP_OPEN: Final = """
 UPDATE heartbeats h SET reports = d.reports, open_runs = d.open_runs::jsonb
 FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS d (check_id, reports, open_runs) WHERE h.check_id = d.check_id
 """
+# ON CONFLICT would need the right to read payloads.
+_MAKE_ROOM: Final = """
+DELETE FROM heartbeat_reports r USING unnest($1::bigint[], $2::smallint[]) AS d (check_id, place)
+WHERE r.check_id = d.check_id AND r.place = d.place
+"""
 _KEEP_REPORTS: Final = """
 INSERT INTO heartbeat_reports (check_id, place, organization_id, number, kind, received_at, source, run_id, exit_code,
                                run_time_ms, size, payload)
 SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[],
                      $7::text[], $8::uuid[], $9::smallint[], $10::bigint[], $11::int[], $12::text[])
-ON CONFLICT (check_id, place) DO UPDATE SET number = excluded.number, kind = excluded.kind,
-    received_at = excluded.received_at, source = excluded.source, run_id = excluded.run_id,
-    exit_code = excluded.exit_code, run_time_ms = excluded.run_time_ms, size = excluded.size,
-    payload = excluded.payload
 """
 
 
@@ -125,6 +126,7 @@ async def _store(connection: Connection, folds: Sequence[_Fold]) -> None:
         await connection.execute(_KEEP_ENDED, *columns(ended, 9))
     if still_open:
         await connection.execute(_KEEP_OPEN, *columns(still_open, 3))
+    await connection.execute(_MAKE_ROOM, *columns(kept, 2))
     await connection.execute(_KEEP_REPORTS, *columns(kept, 12))
 
 

@@ -1,0 +1,38 @@
+"""The prober for what must report in: it asks nobody but the database."""
+
+from datetime import timedelta
+from typing import Final
+
+from probes.engine import Engine
+from probes.failures import ProbeFailure
+from probes.trace import Phase, Trace
+from tocsin.domain.facts import Source
+from tocsin.domain.heartbeats import Heartbeat, judged
+from tocsin.domain.observations import Outcome, Reason
+from tocsin.domain.targets.heartbeat import HeartbeatTarget
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+async def probe_heartbeat(target: HeartbeatTarget, engine: Engine, trace: Trace) -> None:
+    """Return if the newest report came in time and was a success. Raises ProbeFailure if not."""
+    if trace.check_id is None:
+        raise ProbeFailure(Reason.HEARTBEAT_AWAITED, "nothing can report in before the check is saved")
+    trace.enter(Phase.PROCESSING)
+    trace.timeout_outcome = Outcome.UNKNOWN  # Only the database is waited for.
+    heartbeat, reception = await engine.heartbeats.of(trace.check_id)
+    _note(heartbeat, trace)
+    if verdict := judged(heartbeat, target.rhythm, reception, engine.now()):
+        raise ProbeFailure(verdict.reason, verdict.message)
+
+
+def _note(heartbeat: Heartbeat, trace: Trace) -> None:
+    """The report that ended a run last, for assertions and as evidence."""
+    if (last := heartbeat.last) is None:
+        return
+    trace.facts[Source.BODY] = last.payload
+    trace.facts[Source.SIZE] = last.size
+    if last.exit_code is not None:
+        trace.facts[Source.STATUS] = last.exit_code
+    if heartbeat.run_time is not None:
+        trace.facts[Source.LATENCY] = {"total": heartbeat.run_time / _MILLISECOND}

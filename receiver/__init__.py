@@ -1,0 +1,1 @@
+"""The public side of heartbeats: it takes reports, and knows nothing else."""
