@@ -11,6 +11,7 @@ from tocsin.domain.definitions import (
     DEFAULT_INTERVAL,
     DEFAULT_SUCCESS_THRESHOLD,
     DEFAULT_TIMEOUT,
+    MAXIMUM_FAILURE_WINDOW,
     MAXIMUM_THRESHOLD,
     MAXIMUM_TIMEOUT,
     MINIMUM_TIMEOUT,
@@ -40,6 +41,10 @@ _SUCCESSES = f"How many slots must succeed in a row for the way back: 1 to {MAXI
 _RETRIES = (
     "How a run goes on when it fails. All attempts and the delays between them must fit into the interval, and into "
     f"{MAXIMUM_TIMEOUT.total_seconds():g} seconds."
+)
+_FAILURE_WINDOW = (
+    "Among how many of the last slots the failing ones may lie: from the failure threshold, which means in a row, to "
+    f"{MAXIMUM_FAILURE_WINDOW}."
 )
 _LABELS = f"Labels by which it is found, at most {MAXIMUM_LABELS}."
 _LEFT = " What is absent or null stays as it is."
@@ -108,6 +113,9 @@ class CreateCheckInput:
     success_threshold: int | None = strawberry.field(
         description=f"{_SUCCESSES} When absent: {DEFAULT_SUCCESS_THRESHOLD}.", default=UNSET
     )
+    failure_window: int | None = strawberry.field(
+        description=f"{_FAILURE_WINDOW} When absent: in a row.", default=UNSET
+    )
     labels: list[LabelInput] | None = strawberry.field(description=_LABELS, default=UNSET)
     description: str | None = strawberry.field(description=_DESCRIPTION, default=UNSET)
     paused: bool = strawberry.field(description="Whether it starts paused.", default=False)
@@ -129,6 +137,7 @@ class UpdateCheckInput:
     retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} Of 0 attempts: none.", default=UNSET)
     failure_threshold: int | None = strawberry.field(description=_FAILURES, default=UNSET)
     success_threshold: int | None = strawberry.field(description=_SUCCESSES, default=UNSET)
+    failure_window: int | None = strawberry.field(description=_FAILURE_WINDOW, default=UNSET)
     labels: list[LabelInput] | None = strawberry.field(
         description=f"{_LABELS[:-1]}, in place of all labels.", default=UNSET
     )
@@ -145,6 +154,7 @@ def fields_given(given: CreateCheckInput | UpdateCheckInput) -> DefinitionFields
         "retries": given.retries.fields() if given.retries else None,
         "failure_threshold": given.failure_threshold,
         "success_threshold": given.success_threshold,
+        "failure_window": given.failure_window,
         "target": given_target(given.target) if given.target else None,
         "secrets": secrets_of_target(given.target) if given.target else None,
         "schedule": given.schedule.fields() if given.schedule else None,

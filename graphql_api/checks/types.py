@@ -80,8 +80,13 @@ class Check(Node):
     status_since: datetime = strawberry.field(description="When this status began.")
     interval_seconds: int | None = strawberry.field(description="How often it is due; null when `schedule` says so.")
     timeout_seconds: float = strawberry.field(description="How long one probe may take.")
-    failure_threshold: int = strawberry.field(description="How many slots must fail in a row for DOWN.")
+    failure_threshold: int = strawberry.field(
+        description="How many slots must fail for DOWN: in a row, or in `failureWindow`."
+    )
     success_threshold: int = strawberry.field(description="How many slots must succeed in a row for the way back.")
+    failure_window: int | None = strawberry.field(
+        description="Among how many of the last slots the failing ones may lie; null for in a row."
+    )
     paused: bool = strawberry.field(description="Whether nothing is due at present.")
     created_at: datetime = strawberry.field(description="When it was made.")
     updated_at: datetime = strawberry.field(description="When it was last changed.")
@@ -106,6 +111,7 @@ class Check(Node):
             timeout_seconds=row["timeout_ms"] / 1000,
             failure_threshold=row["failure_threshold"],
             success_threshold=row["success_threshold"],
+            failure_window=row["failure_window"],
             paused=row["paused"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],

@@ -54,6 +54,7 @@ CREATE TABLE checks (
     retry_backoff double precision NOT NULL DEFAULT 1,
     failure_threshold smallint NOT NULL,
     success_threshold smallint NOT NULL,
+    failure_window smallint,
     labels jsonb NOT NULL DEFAULT '{}',
     paused bool NOT NULL DEFAULT false,
     revision int NOT NULL DEFAULT 1,
@@ -222,6 +223,7 @@ CREATE TABLE check_versions (
         (tocsin_longest_run_ms(timeout_ms, retry_attempts, retry_delay_ms, retry_backoff)) STORED,
     failure_threshold smallint NOT NULL,
     success_threshold smallint NOT NULL,
+    failure_window smallint,
     paused bool NOT NULL,
     expanded_to timestamptz,
     PRIMARY KEY (check_id, revision)
@@ -369,6 +371,8 @@ CREATE TABLE check_states (
     decided varchar(16) NOT NULL,
     run_length int NOT NULL DEFAULT 0,
     run_started_at timestamptz,
+    -- The last slots of a check with a failure window, from the first failing one on; NULL for one that did not fail.
+    recent_slots timestamptz[],
     -- Whether results behind folded_through are stored, and wait for an earlier slot.
     waiting bool NOT NULL DEFAULT false,
     last_slot timestamptz,

@@ -9,7 +9,12 @@ from healthcheck_operator.rules import exactly_one, validation
 from healthcheck_operator.schedule_schemas import INTERVAL, SCHEDULE, TIME_ZONE, TIMEOUT, schedule_rules
 from healthcheck_operator.schema_parts import RULES, Schema, object_schema, with_rules
 from healthcheck_operator.target_schemas import kind_schema
-from tocsin.domain.definitions import DEFAULT_FAILURE_THRESHOLD, DEFAULT_SUCCESS_THRESHOLD, MAXIMUM_THRESHOLD
+from tocsin.domain.definitions import (
+    DEFAULT_FAILURE_THRESHOLD,
+    DEFAULT_SUCCESS_THRESHOLD,
+    MAXIMUM_FAILURE_WINDOW,
+    MAXIMUM_THRESHOLD,
+)
 from tocsin.domain.targets.model import Target
 from tocsin.domain.texts import MAXIMUM_DESCRIPTION_LENGTH, MAXIMUM_LABELS, MAXIMUM_NAME_LENGTH
 
@@ -72,12 +77,31 @@ def _threshold(description: str, default: int) -> Schema:
     }
 
 
-_THRESHOLDS: Final = object_schema(
-    {
-        "failure": _threshold("Consecutive failing slots that make it DOWN.", DEFAULT_FAILURE_THRESHOLD),
-        "success": _threshold("Consecutive successful slots that bring it back.", DEFAULT_SUCCESS_THRESHOLD),
-    },
-    "How many consecutive slots decide.",
+_FAILURE_WINDOW: Final[Schema] = {
+    "type": "integer",
+    "description": "Among how many of the last slots the failing ones may lie. Default: failure, so in a row.",
+    "format": "int32",
+    "minimum": 1,
+    "maximum": MAXIMUM_FAILURE_WINDOW,
+}
+_THRESHOLDS: Final = with_rules(
+    object_schema(
+        {
+            "failure": _threshold(
+                "Failing slots, consecutive or among those of the window, that make it DOWN.", DEFAULT_FAILURE_THRESHOLD
+            ),
+            "success": _threshold("Consecutive successful slots that bring it back.", DEFAULT_SUCCESS_THRESHOLD),
+            "window": _FAILURE_WINDOW,
+        },
+        "How many slots decide.",
+    ),
+    [
+        validation(
+            f"!has(self.window) || self.window >= (has(self.failure) ? self.failure : {DEFAULT_FAILURE_THRESHOLD})",
+            "must be at least the failure threshold; lengthen the window, or lower failure",
+            "window",
+        )
+    ],
 )
 _DELETION_POLICY: Final[Schema] = {
     "type": "string",

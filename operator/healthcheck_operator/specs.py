@@ -25,6 +25,7 @@ _PATHS: Final[Mapping[tuple[str | int, ...], tuple[str, ...]]] = {
     ("retries", "delay_seconds"): ("retries", "delay"),
     ("failure_threshold",): ("thresholds", "failure"),
     ("success_threshold",): ("thresholds", "success"),
+    ("failure_window",): ("thresholds", "window"),
     ("schedule", "cron"): ("schedule",),
     ("schedule", "time_zone"): ("timeZone",),
 }
@@ -91,6 +92,7 @@ def _read_definition(spec: Mapping[str, Any], name: str, problems: list[FieldPro
         "retries": _read_retries(spec.get("retries"), problems),
         "failure_threshold": thresholds.get("failure"),
         "success_threshold": thresholds.get("success"),
+        "failure_window": thresholds.get("window"),
         "labels": list((spec.get("labels") or {}).items()),
     }
     if cron := spec.get("schedule"):

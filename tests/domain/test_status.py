@@ -250,6 +250,49 @@ def test_a_check_begun_anew_knows_nothing_of_the_run_before() -> None:
     assert Trace(begun_anew, minute=3).fold("FFF").incidents == ["opened at 4, by 6"]
 
 
+TWO_OF_FOUR = Thresholds(failure=2, success=2, window=4)
+
+
+def test_some_failing_slots_of_the_window_take_a_check_down() -> None:
+    assert trace("SFSSF", TWO_OF_FOUR).changes[-1] == "UP->DOWN at 2, by 5"
+    assert trace("SFSSF", TWO_OF_FOUR).incidents == ["opened at 2, by 5"]
+    assert trace("FSF", TWO_OF_FOUR).incidents == ["opened at 1, by 3"]
+
+
+def test_a_failing_slot_that_left_the_window_counts_no_more() -> None:
+    assert trace("SFSSSF", TWO_OF_FOUR).incidents == []
+    assert trace("SFSSSF SF", TWO_OF_FOUR).incidents == ["opened at 6, by 8"]
+
+
+def test_undecided_slots_take_no_room_in_the_window() -> None:
+    assert trace("SF SMUBIMS F", TWO_OF_FOUR).incidents == ["opened at 2, by 10"]
+
+
+def test_degraded_slots_are_shown_and_count_as_successes_of_the_window() -> None:
+    assert trace("SFDDDF", TWO_OF_FOUR).incidents == []
+    assert trace("SFDF", TWO_OF_FOUR).shown == "UP UP DEGRADED DOWN"
+
+
+def test_the_way_back_takes_successes_in_a_row_and_the_window_begins_anew() -> None:
+    back = trace("FF SFSS", TWO_OF_FOUR)
+    assert back.incidents == ["opened at 1, by 2", "resolved at 5, by 6"]
+    assert back.fold("F", TWO_OF_FOUR).state.status is Status.UP
+
+
+def test_a_window_whose_failures_are_gone_leaves_no_trace() -> None:
+    assert trace("SFSSSS", TWO_OF_FOUR).state == CheckState(START + MINUTE, Status.UP)
+
+
+def test_a_new_window_goes_on_from_the_run_so_far() -> None:
+    assert trace("SFF").fold("SF", Thresholds(failure=3, window=5)).incidents == ["opened at 2, by 5"]
+
+
+def test_without_the_window_only_the_run_at_its_end_counts() -> None:
+    edited = trace("SFSFF", Thresholds(failure=4, window=9))
+    assert edited.fold("F").incidents == ["opened at 4, by 6"]
+    assert trace("SFFS", Thresholds(failure=4, window=9)).fold("FF").incidents == []
+
+
 @pytest.mark.parametrize("decided", [Status.PENDING, Status.UP, Status.DEGRADED, Status.DOWN])
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_slot_leaves_a_state_at_rest_as_it_is_exactly_if_it_confirms_its_status(

@@ -3,13 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, takewhile
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tocsin.domain.observations import UNDECIDED_REASONS, Outcome, Reason
 from tocsin.domain.status import (
@@ -40,7 +40,8 @@ outcomes = st.sampled_from(
         (Outcome.UNKNOWN, Reason.INTERNAL_ERROR),
     ]
 )
-thresholds = st.builds(Thresholds, failure=st.integers(1, 4), success=st.integers(1, 3))
+windows = st.none() | st.integers(4, 9)
+thresholds = st.builds(Thresholds, failure=st.integers(1, 4), success=st.integers(1, 3), window=windows)
 waits = st.integers(1, 500).map(lambda seconds: seconds * SECOND)
 
 
@@ -71,6 +72,7 @@ def stored_and_loaded(state: CheckState) -> CheckState:
         unknown=row["unknown"],
         run_length=row["run_length"],
         run_started_at=began and datetime.fromisoformat(began),
+        window=tuple(slot and datetime.fromisoformat(slot) for slot in row["window"]),
     )
 
 
@@ -91,6 +93,10 @@ class CheckMachine(RuleBasedStateMachine):
         self.changes: list[StatusChanged] = []
         self.incidents: list[list[datetime]] = []
 
+    @initialize(window=windows)
+    def the_check_is_made(self, window: int | None) -> None:
+        self.limits = Thresholds(window=window)
+
     @rule(wait=waits, outcome=outcomes)
     def a_slot_ends(self, wait: timedelta, outcome: tuple[Outcome, Reason | None]) -> None:
         self.now += wait
@@ -109,8 +115,9 @@ class CheckMachine(RuleBasedStateMachine):
         resolved = [event for event in events if isinstance(event, IncidentResolved)]
         run = self.run_of_the_newest()
         down = bool(run) and run[0].outcome is Outcome.FAILURE
-        if self.down_since is None and down and len(run) >= self.limits.failure and run[-1].slot == self.now:
-            self.down_since = run[0].slot
+        failing = self.failing_that_count(run)
+        if self.down_since is None and down and len(failing) >= self.limits.failure and run[-1].slot == self.now:
+            self.down_since = failing[0].slot
             assert [event.at for event in opened] == [self.down_since]
             assert not resolved
             self.incidents.append([self.down_since])
@@ -119,6 +126,7 @@ class CheckMachine(RuleBasedStateMachine):
             assert not opened
             self.down_since = None
             self.incidents[-1].append(run[0].slot)
+            self.eligible.clear()
         else:
             assert not opened
             assert not resolved
@@ -129,6 +137,10 @@ class CheckMachine(RuleBasedStateMachine):
         alike = takewhile(lambda r: (r.outcome is Outcome.FAILURE) == self.newest_failed(), newest_first)
         return list(alike)[::-1]
 
+    def failing_that_count(self, run: list[SlotResult]) -> list[SlotResult]:
+        counted = run if self.limits.window is None else self.eligible[-self.limits.window :]
+        return [each for each in counted if each.outcome is Outcome.FAILURE]
+
     def newest_failed(self) -> bool:
         return self.eligible[-1].outcome is Outcome.FAILURE
 
@@ -138,7 +150,7 @@ class CheckMachine(RuleBasedStateMachine):
 
     @rule(limits=thresholds)
     def thresholds_are_edited(self, limits: Thresholds) -> None:
-        self.limits = limits
+        self.limits = replace(limits, window=self.limits.window)
 
     @rule(wait=waits)
     def the_check_begins_anew(self, wait: timedelta) -> None:
@@ -185,8 +197,8 @@ class CheckMachine(RuleBasedStateMachine):
         assert (self.state.run_length == 0) == (self.state.run_started_at is None)
 
 
-def counters(state: CheckState) -> tuple[Status, int, datetime | None]:
-    return state.decided, state.run_length, state.run_started_at
+def counters(state: CheckState) -> tuple[object, ...]:
+    return state.decided, state.run_length, state.run_started_at, state.window
 
 
 TestCheckMachine = CheckMachine.TestCase
@@ -231,3 +243,32 @@ def test_a_repeated_undecided_slot_is_as_good_as_one(results: list[SlotResult], 
     state, _ = fold(CheckState(since=START), results, limits)
     gap = [SlotResult(START + (50_000 + second) * SECOND, Outcome.MISSED, Reason.GAP) for second in range(3)]
     assert fold(state, gap, limits) == fold(state, gap[:1], limits)
+
+
+@given(traces(), thresholds)
+@settings(max_examples=100, deadline=None)
+def test_a_window_as_long_as_the_failure_threshold_is_slots_in_a_row(
+    results: list[SlotResult], limits: Thresholds
+) -> None:
+    _, in_a_row = fold(CheckState(since=START), results, replace(limits, window=None))
+    _, in_window = fold(CheckState(since=START), results, replace(limits, window=limits.failure))
+    assert in_window == in_a_row
+
+
+@given(traces(), thresholds)
+@settings(max_examples=100, deadline=None)
+def test_a_state_without_a_run_has_nothing_in_its_window(results: list[SlotResult], limits: Thresholds) -> None:
+    """So a success leaves it as it is, whatever the window: the statement that stores results relies on it."""
+    state, _ = fold(CheckState(since=START), results, limits)
+    if state.run_length == 0:
+        assert state.window == ()
+
+
+@given(traces(), thresholds, thresholds)
+@settings(max_examples=100, deadline=None)
+def test_any_thresholds_may_follow_any_others(results: list[SlotResult], before: Thresholds, after: Thresholds) -> None:
+    half = len(results) // 2
+    state, _ = fold(CheckState(since=START), results[:half], before)
+    state, events = fold(state, results[half:], after)
+    assert all(START <= event.at <= event.slot for event in events)
+    assert len(state.window) <= max(before.window or 0, after.window or 0)

@@ -8,7 +8,8 @@ FIELDS = """
     __typename ... on Problem { message }
     ... on Check {
         id name description kind status paused intervalSeconds schedule { cron timeZone } timeoutSeconds
-        failureThreshold successThreshold labels { name value } site { id name } openIncident { id } lastResult { slot }
+        failureThreshold successThreshold failureWindow labels { name value }
+        site { id name } openIncident { id } lastResult { slot }
         target {
             __typename
             ... on HttpTarget {
@@ -145,8 +146,10 @@ async def test_an_idempotency_key_for_another_target_is_a_conflict(client: Any, 
 
 async def test_an_update_changes_what_is_given_alone(client: Any, site: str) -> None:
     made = await create(client, site, intervalSeconds=30, labels=[{"name": "a"}])
-    changed = await client.data(UPDATE, id=made["id"], input={"name": "back", "failureThreshold": 5})
-    assert changed == {**made, "name": "back", "failureThreshold": 5}
+    changed = await client.data(
+        UPDATE, id=made["id"], input={"name": "back", "failureThreshold": 5, "failureWindow": 9}
+    )
+    assert changed == {**made, "name": "back", "failureThreshold": 5, "failureWindow": 9}
 
 
 async def test_an_update_may_turn_an_interval_into_a_cron_expression_and_back(client: Any, site: str) -> None:

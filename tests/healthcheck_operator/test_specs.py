@@ -77,6 +77,7 @@ def test_a_duration_that_cannot_be_read_is_named() -> None:
         (("schedule", "cron"), "spec.schedule"),
         (("schedule", "time_zone"), "spec.timeZone"),
         (("failure_threshold",), "spec.thresholds.failure"),
+        (("failure_window",), "spec.thresholds.window"),
         (("site",), "spec.site"),
     ],
 )

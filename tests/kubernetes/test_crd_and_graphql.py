@@ -22,6 +22,7 @@ FIELDS = {
     "retries.delay_seconds": "retries.delay",
     "failure_threshold": "thresholds.failure",
     "success_threshold": "thresholds.success",
+    "failure_window": "thresholds.window",
 }
 # The operator says so in a condition: CEL cannot tell which days a month has.
 NEVER_DUE = "0 0 30 2 *"
@@ -44,6 +45,7 @@ def spec_of(fields: DefinitionFields) -> dict[str, Any]:
         given = {**retries, "delay": None if delay is None else f"{delay}s", "delay_seconds": None}
         spec["retries"] = {name: value for name, value in given.items() if value is not None}
     thresholds = {name: fields.get(f"{name}_threshold") for name in ("failure", "success")}
+    thresholds["window"] = fields.get("failure_window")
     spec["thresholds"] = {name: given for name, given in thresholds.items() if given is not None}
     spec["labels"] = dict(fields.get("labels") or ())
     return spec

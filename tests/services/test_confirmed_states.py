@@ -49,12 +49,14 @@ async def stored(owner: Connection, check_id: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("window", [None, 5])
 async def test_the_stored_state_is_the_fold_of_all_slots(
-    connection: Connection, owner: Connection, make_check: MakeCheck, seed: int
+    connection: Connection, owner: Connection, make_check: MakeCheck, seed: int, window: int | None
 ) -> None:
     chance = random.Random(seed)
     trace = "".join(letter * chance.choice((1, 1, 2, 4)) for letter in chance.choices("SSSDFFBM", k=30))
     check_id = await make_check()
+    await owner.execute("UPDATE check_versions SET failure_window = $1", window)
     course = (await read_courses(connection, [check_id], NOON))[check_id]
     results = await results_of(owner, check_id, trace)
     for count, each in enumerate(results, 1):
@@ -63,6 +65,7 @@ async def test_the_stored_state_is_the_fold_of_all_slots(
         assert state["folded_through"] == state["last_slot"] == expected.through
         assert (state["status"], state["decided"]) == (expected.state.status, expected.state.decided)
         assert (state["since"], state["run_length"]) == (expected.state.since, expected.state.run_length)
+        assert (state["recent_slots"] or []) == list(expected.state.window)
 
 
 async def test_a_confirming_result_is_what_was_last(

@@ -30,6 +30,7 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 DEFAULT_FAILURE_THRESHOLD: Final = 3
 DEFAULT_SUCCESS_THRESHOLD: Final = 2
 MAXIMUM_THRESHOLD: Final = 100
+MAXIMUM_FAILURE_WINDOW: Final = 60
 MINIMUM_TIMEOUT: Final = timedelta(milliseconds=100)
 # What takes longer holds up the fold of its check: a slot is waited for until its timeout has passed.
 MAXIMUM_TIMEOUT: Final = timedelta(seconds=60)
@@ -52,6 +53,7 @@ class Definition:
     retries: Retries
     failure_threshold: int
     success_threshold: int
+    failure_window: int | None
     labels: Mapping[str, str]
 
     def stored_target(self) -> dict[str, Any]:
@@ -80,6 +82,7 @@ class DefinitionFields(TypedDict, total=False):
     retries: RetriesFields | None
     failure_threshold: int | None
     success_threshold: int | None
+    failure_window: int | None
     labels: Sequence[tuple[str, str]] | None
 
 
@@ -95,6 +98,7 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     timeout = _read_timeout(fields.get("timeout_seconds"), schedule, retries, problems)
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
     success = _read_threshold("success_threshold", fields.get("success_threshold"), problems)
+    window = _read_failure_window(fields.get("failure_window"), failure, problems)
     labels = read_labels(fields.get("labels") or (), problems)
     if problems or name is None or description is None or target is None or schedule is None or timeout is None:
         return None
@@ -108,6 +112,7 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
         retries=retries,
         failure_threshold=failure or target.default_failure_threshold or DEFAULT_FAILURE_THRESHOLD,
         success_threshold=success or target.default_success_threshold or DEFAULT_SUCCESS_THRESHOLD,
+        failure_window=window,
         labels=labels,
     )
 
@@ -213,4 +218,11 @@ def _default_timeout(longest: timedelta, retries: Retries, problems: list[FieldP
 def _read_threshold(name: str, given: int | None, problems: list[FieldProblem]) -> int | None:
     if given is not None and not 1 <= given <= MAXIMUM_THRESHOLD:
         problems.append(FieldProblem((name,), f"must be from 1 to {MAXIMUM_THRESHOLD}"))
+    return given
+
+
+def _read_failure_window(given: int | None, threshold: int | None, problems: list[FieldProblem]) -> int | None:
+    if given is not None and not (threshold or DEFAULT_FAILURE_THRESHOLD) <= given <= MAXIMUM_FAILURE_WINDOW:
+        message = f"must be from the failure threshold to {MAXIMUM_FAILURE_WINDOW}: it has room for the failing slots"
+        problems.append(FieldProblem(("failure_window",), message))
     return given

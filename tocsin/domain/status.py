@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from tocsin.domain.failure_window import Window, failing_at_end, failing_in, followed
 from tocsin.domain.observations import UNDECIDED_REASONS, Outcome, Reason
 
 
@@ -23,10 +24,14 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How many consecutive slots decide: failing ones for `DOWN`, succeeding ones for the way back."""
+    """How many consecutive slots decide: failing ones for `DOWN`, succeeding ones for the way back.
+
+    With a `window`, the failing ones need not be consecutive, but be among so many of the last slots.
+    """
 
     failure: int = 3
     success: int = 2
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,9 @@ class SlotResult:
 class CheckState:
     """The fold so far.
 
-    `decided` is the last status that slots decided, `unknown` the overlay. `run_length` counts the consecutive
-    slots that contradict `decided`, and `run_started_at` is the first of them. `since` is when the shown status began.
+    `decided` is the last status that slots decided, `unknown` the overlay. `run_length` counts the slots, in a row or
+    in the window, that contradict `decided`, and `run_started_at` is the first of them. `window` is empty where they
+    count in a row. `since` is when the shown status began.
     """
 
     since: datetime
@@ -52,6 +58,7 @@ class CheckState:
     unknown: bool = False
     run_length: int = 0
     run_started_at: datetime | None = None
+    window: Window = ()
 
     @property
     def status(self) -> Status:
@@ -97,6 +104,8 @@ def observe(state: CheckState, result: SlotResult, thresholds: Thresholds) -> tu
     """Fold one more slot, which lies after every slot folded so far."""
     if _is_undecided(result):
         return _cover(state, result)
+    if thresholds.window is not None and state.decided is not Status.DOWN:
+        return _count_in_window(state, result, thresholds.failure, thresholds.window)
     if _contradicts(state.decided, result):
         return _count(state, result, thresholds)
     return _show(state, result, _verdict(result), result.slot)
@@ -136,11 +145,38 @@ def _cover(state: CheckState, result: SlotResult) -> tuple[CheckState, tuple[Eve
 def _count(state: CheckState, result: SlotResult, thresholds: Thresholds) -> tuple[CheckState, tuple[Event, ...]]:
     """Count a slot that contradicts the decided status, which changes once enough of them came in a row."""
     needed = thresholds.success if state.decided is Status.DOWN else thresholds.failure
-    run_started_at = state.run_started_at or result.slot
-    if state.run_length + 1 >= needed:
+    counted, run_started_at = _run_so_far(state)
+    run_started_at = run_started_at or result.slot
+    if counted + 1 >= needed:
         return _decide(state, result, run_started_at)
     shown, events = _show(state, result, state.decided, result.slot)
-    return replace(shown, run_length=state.run_length + 1, run_started_at=run_started_at), events
+    return replace(shown, run_length=counted + 1, run_started_at=run_started_at), events
+
+
+def _run_so_far(state: CheckState) -> tuple[int, datetime | None]:
+    if not state.window:
+        return state.run_length, state.run_started_at
+    run = failing_at_end(state.window)
+    return len(run), next(iter(run), None)
+
+
+def _count_in_window(
+    state: CheckState, result: SlotResult, needed: int, size: int
+) -> tuple[CheckState, tuple[Event, ...]]:
+    """Let a slot into the window of a check that is not `DOWN`: it is, once enough in the window failed."""
+    failed = result.outcome is Outcome.FAILURE
+    window = followed(_window_so_far(state), result.slot if failed else None, size)
+    failing = failing_in(window)
+    if failed and len(failing) >= needed:
+        return _decide(state, result, failing[0])
+    shown, events = _show(state, result, state.decided if failed else _verdict(result), result.slot)
+    run_started_at = next(iter(failing), None)
+    return replace(shown, window=window, run_length=len(failing), run_started_at=run_started_at), events
+
+
+def _window_so_far(state: CheckState) -> Window:
+    """A run that was counted before there was a window is in it, from its start on."""
+    return state.window or (state.run_started_at,) * state.run_length
 
 
 def _decide(state: CheckState, result: SlotResult, run_started_at: datetime) -> tuple[CheckState, tuple[Event, ...]]:
@@ -161,4 +197,4 @@ def _show(state: CheckState, result: SlotResult, decided: Status, at: datetime) 
 
 
 def _at_rest(state: CheckState) -> CheckState:
-    return state if state.run_length == 0 else replace(state, run_length=0, run_started_at=None)
+    return state if state.run_length == 0 else replace(state, run_length=0, run_started_at=None, window=())

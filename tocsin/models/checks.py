@@ -56,6 +56,7 @@ class Check(Model):
     retry_backoff = fields.FloatField(default=1.0)
     failure_threshold = fields.SmallIntField()
     success_threshold = fields.SmallIntField()
+    failure_window = fields.SmallIntField(null=True)
     labels: fields.Field[dict[str, str]] = fields.JSONField()
     paused = fields.BooleanField(default=False)
     revision = fields.IntField(default=1)

@@ -25,7 +25,8 @@ class CheckFilter:
 # Of the one location that there is.
 _SELECT = """
 SELECT c.id, c.name, c.description, c.kind, c.target, c.interval_seconds, c.cron, c.time_zone, c.timeout_ms,
-       c.retry_attempts, c.retry_delay_ms, c.retry_backoff, c.failure_threshold, c.success_threshold, c.labels, c.paused, c.created_at, c.updated_at, c.deleted_at,
+       c.retry_attempts, c.retry_delay_ms, c.retry_backoff, c.failure_threshold, c.success_threshold, c.failure_window,
+       c.labels, c.paused, c.created_at, c.updated_at, c.deleted_at,
        s.status, s.since, s.last_slot, s.last_started_at, s.last_duration_us, s.last_outcome, s.last_reason,
        s.last_message, s.last_status_code, s.certificate_expires_at,
        t.id AS site_id, t.name AS site_name, t.description AS site_description, t.created_at AS site_created_at,

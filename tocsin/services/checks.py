@@ -39,6 +39,7 @@ _DEFINING: Final = (
     "retry_backoff",
     "failure_threshold",
     "success_threshold",
+    "failure_window",
 )
 
 
@@ -111,6 +112,7 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "retry_backoff": definition.retries.backoff,
         "failure_threshold": definition.failure_threshold,
         "success_threshold": definition.success_threshold,
+        "failure_window": definition.failure_window,
         "labels": dict(definition.labels),
     }
 
@@ -198,6 +200,7 @@ def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
         },
         "failure_threshold": check.failure_threshold,
         "success_threshold": check.success_threshold,
+        "failure_window": check.failure_window,
         "labels": list(check.labels.items()),
     }
     if changes.get("interval_seconds") is None and changes.get("schedule") is None:

@@ -13,7 +13,7 @@ from tocsin.domain.status import Thresholds
 
 _VERSIONS = """
 SELECT check_id, revision, valid_from, valid_to, interval_ms, phase_ms, cron, time_zone, paused,
-       failure_threshold, success_threshold
+       failure_threshold, success_threshold, failure_window
 FROM check_versions
 WHERE check_id = ANY($1::bigint[]) AND valid_to > $2 AND valid_from < valid_to ORDER BY check_id, valid_from
 """
@@ -50,7 +50,7 @@ def newest_course(row: asyncpg.Record) -> Course:
 
 
 def thresholds(row: asyncpg.Record) -> Thresholds:
-    return Thresholds(row["failure_threshold"], row["success_threshold"])
+    return Thresholds(row["failure_threshold"], row["success_threshold"], row["failure_window"])
 
 
 def schedule_version(row: asyncpg.Record) -> ScheduleVersion:

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from tocsin.database import Connection, columns
+from tocsin.domain.failure_window import Window
 from tocsin.domain.folding import Course, Progress, RecordedSlot, fold
 from tocsin.domain.status import CheckState, SlotResult, Status
 from tocsin.models.codes import OUTCOMES, reason_of
@@ -24,8 +25,8 @@ _HOUR = timedelta(hours=1)
 
 _STATES = """
 SELECT s.check_id, s.location_id, s.organization_id, s.folded_through, s.status, s.since, s.decided, s.run_length,
-       s.run_started_at, s.waiting, v.revision, v.valid_from, v.valid_to, v.interval_ms, v.phase_ms, v.cron,
-       v.time_zone, v.paused, v.failure_threshold, v.success_threshold
+       s.run_started_at, s.recent_slots, s.waiting, v.revision, v.valid_from, v.valid_to, v.interval_ms, v.phase_ms,
+       v.cron, v.time_zone, v.paused, v.failure_threshold, v.success_threshold, v.failure_window
 FROM unnest($1::bigint[], $2::smallint[]) AS k (check_id, location_id)
 JOIN check_states s ON s.check_id = k.check_id AND s.location_id = k.location_id
 JOIN checks c ON c.id = s.check_id
@@ -42,15 +43,16 @@ ORDER BY r.check_id, r.location_id, r.slot
 _UPDATE_STATES = """
 UPDATE check_states s
 SET folded_through = d.folded_through, status = d.status, since = d.since, decided = d.decided,
-    run_length = d.run_length, run_started_at = d.run_started_at, last_slot = d.slot, last_started_at = d.started_at,
+    run_length = d.run_length, run_started_at = d.run_started_at, recent_slots = d.recent_slots::timestamptz[],
+    last_slot = d.slot, last_started_at = d.started_at,
     last_duration_us = d.duration_us, last_outcome = d.outcome, last_reason = d.reason, last_message = d.message,
     last_status_code = d.status_code,
     certificate_expires_at = coalesce(d.certificate_expires_at, s.certificate_expires_at)
 FROM unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::text[], $7::int[],
-            $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::int[], $12::smallint[], $13::smallint[],
-            $14::text[], $15::smallint[], $16::timestamptz[])
-  AS d (check_id, location_id, folded_through, status, since, decided, run_length, run_started_at, slot, started_at,
-        duration_us, outcome, reason, message, status_code, certificate_expires_at)
+            $8::timestamptz[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::int[], $13::smallint[],
+            $14::smallint[], $15::text[], $16::smallint[], $17::timestamptz[])
+  AS d (check_id, location_id, folded_through, status, since, decided, run_length, run_started_at, recent_slots, slot,
+        started_at, duration_us, outcome, reason, message, status_code, certificate_expires_at)
 WHERE s.check_id = d.check_id AND s.location_id = d.location_id
 """
 _MARK_WAITING = """
@@ -76,7 +78,7 @@ async def fold_states(connection: Connection, keys: Sequence[Key], newest: datet
     courses = await _courses(connection, states, recorded)
     folded, events = _fold_all(states, recorded, courses)
     if folded:
-        await connection.execute(_UPDATE_STATES, *columns([_state_row(each) for each in folded], 16))
+        await connection.execute(_UPDATE_STATES, *columns([_state_row(each) for each in folded], 17))
     if marks := list(_waiting_marks(states, recorded, folded)):
         await connection.execute(_MARK_WAITING, *columns(marks, 3))
     return events
@@ -147,7 +149,8 @@ def _waiting_marks(
 
 def _state(row: asyncpg.Record) -> CheckState:
     unknown = row["status"] == Status.UNKNOWN
-    return CheckState(row["since"], Status(row["decided"]), unknown, row["run_length"], row["run_started_at"])
+    run = row["run_length"], row["run_started_at"], tuple(row["recent_slots"] or ())
+    return CheckState(row["since"], Status(row["decided"]), unknown, *run)
 
 
 def _recorded_slot(row: asyncpg.Record) -> RecordedSlot:
@@ -166,6 +169,7 @@ def _state_row(folded: _Folded) -> tuple[Any, ...]:
         state.decided,
         state.run_length,
         state.run_started_at,
+        _array(state.window),
         last["slot"],
         last["started_at"],
         last["duration_us"],
@@ -175,3 +179,8 @@ def _state_row(folded: _Folded) -> tuple[Any, ...]:
         last["status_code"],
         last["certificate_expires_at"],
     )
+
+
+def _array(window: Window) -> str | None:
+    """As PostgreSQL writes an array, for unnest would take arrays apart; None for an empty one."""
+    return "{" + ",".join(slot.isoformat() if slot else "NULL" for slot in window) + "}" if window else None

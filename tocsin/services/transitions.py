@@ -134,7 +134,8 @@ ORDER BY location_id FOR NO KEY UPDATE
 """
 _RESET_STATES = """
 UPDATE check_states
-SET status = $2, decided = $3, since = $4, folded_through = $5, run_length = 0, run_started_at = NULL
+SET status = $2, decided = $3, since = $4, folded_through = $5, run_length = 0, run_started_at = NULL,
+    recent_slots = NULL
 WHERE check_id = $1
 """
 
