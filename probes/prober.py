@@ -7,12 +7,16 @@ from probes.engine import Engine
 from probes.kinds.heartbeat import probe_heartbeat
 from probes.kinds.http.prober import probe_http
 from probes.kinds.kubernetes.prober import probe_kubernetes
+from probes.kinds.redis import probe_redis
+from probes.kinds.sql.prober import probe_sql
 from probes.kinds.tcp import probe_tcp
 from probes.trace import Trace
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.installed import installed_probers
 from tocsin.domain.targets.kubernetes import KubernetesTarget
+from tocsin.domain.targets.redis import RedisTarget
+from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 
 Prober = Callable[[Any, Engine, Trace], Awaitable[None]]
@@ -27,5 +31,7 @@ _OWN: Final[Mapping[str, Prober]] = {
     TcpTarget.kind: probe_tcp,
     KubernetesTarget.kind: probe_kubernetes,
     HeartbeatTarget.kind: probe_heartbeat,
+    SqlTarget.kind: probe_sql,
+    RedisTarget.kind: probe_redis,
 }
 PROBERS: Final[Mapping[str, Prober]] = {**_OWN, **installed_probers(_OWN)}

@@ -18,14 +18,13 @@ CREATE DATABASE shop;
 CREATE TABLE shop.orders (id INT PRIMARY KEY, state VARCHAR(20), total DECIMAL(10,2), note TEXT);
 INSERT INTO shop.orders VALUES (1, 'paid', 10.50, NULL), (2, 'open', 3.00, 'ring twice');
 CREATE USER {USER} IDENTIFIED BY '{PASSWORD}';
-CREATE USER modern IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}');
 CREATE USER tls_only IDENTIFIED BY '{PASSWORD}' REQUIRE SSL;
-GRANT ALL ON shop.* TO {USER}, modern, tls_only;
+GRANT ALL ON shop.* TO {USER}, tls_only;
 """
 
 
 class MariaDb(LoopbackServer):
-    """The database `shop` has the table `orders`. The users USER, `modern` (ed25519) and `tls_only` may write to it."""
+    """The database `shop` has the table `orders`. The users USER and `tls_only` may write to it."""
 
     name = "mariadbd"
 
@@ -54,7 +53,6 @@ class MariaDb(LoopbackServer):
             f"--ssl-cert={certificate}",
             f"--ssl-key={certificate}",
             f"--ssl-ca={self.credentials.ca_file}",
-            "--plugin-load-add=auth_ed25519",
             "--skip-name-resolve",
         ]
 

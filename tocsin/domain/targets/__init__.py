@@ -11,6 +11,8 @@ from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.installed import installed_targets
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
+from tocsin.domain.targets.redis import RedisTarget
+from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 
 OWN_KINDS: Final[Mapping[str, type[Target]]] = {
@@ -20,6 +22,8 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
         TcpTarget,
         KubernetesTarget,
         HeartbeatTarget,
+        SqlTarget,
+        RedisTarget,
     )
 }
 KINDS: Final[Mapping[str, type[Target]]] = {**OWN_KINDS, **installed_targets(OWN_KINDS)}

@@ -1,0 +1,261 @@
+"""SQL checks against a real PostgreSQL and a real MariaDB."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from probes.engine import Engine
+from probes.failures import ProbeFailure
+from probes.kinds.sql.prober import probe_sql
+from probes.runner import probe
+from probes.trace import Trace
+from tests.servers.credentials import PASSWORD, USER
+from tests.servers.mariadb import MariaDb
+from tests.servers.postgres import Postgres
+from tests.servers.processes import ADDRESS
+from tocsin.domain.facts import Source
+from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.domain.targets.sql import SqlTarget
+
+Run = Callable[..., Awaitable[Observation]]
+ORDERS = "SELECT id, state, total, note FROM orders ORDER BY id"
+ROWS = [
+    {"id": 1, "state": "paid", "total": 10.5, "note": None},
+    {"id": 2, "state": "open", "total": 3.0, "note": "ring twice"},
+]
+
+
+def target_of(server: Postgres | MariaDb, *, secured: bool = False, **fields: Any) -> SqlTarget:
+    """An account of the server and its database `shop`, unless the fields say otherwise."""
+    dialect = "POSTGRESQL" if isinstance(server, Postgres) else "MYSQL"
+    place = {"dialect": dialect, "host": ADDRESS, "port": server.port, "database": "shop"}
+    tls = {"tls": {"ca": server.credentials.ca}} if secured else {}
+    return SqlTarget.model_validate(place | {"user": USER, "password": PASSWORD} | tls | fields)
+
+
+@pytest.fixture
+def on_postgres(engine: Engine, postgres: Postgres) -> Run:
+    async def run(timeout_seconds: float = 5, *, secured: bool = False, **fields: Any) -> Observation:
+        return await probe(target_of(postgres, secured=secured, **fields), timedelta(seconds=timeout_seconds), engine)
+
+    return run
+
+
+@pytest.fixture
+def on_mariadb(engine: Engine, mariadb: MariaDb) -> Run:
+    async def run(timeout_seconds: float = 5, *, secured: bool = False, **fields: Any) -> Observation:
+        return await probe(target_of(mariadb, secured=secured, **fields), timedelta(seconds=timeout_seconds), engine)
+
+    return run
+
+
+async def facts_of(target: SqlTarget, engine: Engine) -> dict[Source, Any]:
+    trace = Trace(timedelta(seconds=5))
+    await probe_sql(target, engine, trace)
+    return trace.facts
+
+
+@pytest.mark.proves("sql", "PostgreSQL a real server")
+@pytest.mark.proves("sql", "PostgreSQL login")
+@pytest.mark.parametrize("user", [USER, pytest.param("old", id="md5")])
+async def test_postgres_lets_an_account_in(on_postgres: Run, user: str) -> None:
+    observation = await on_postgres(user=user)
+    assert (observation.outcome, observation.message) == (Outcome.SUCCESS, None)
+
+
+async def test_postgres_refuses_a_wrong_password(on_postgres: Run) -> None:
+    observation = await on_postgres(password="wrong")
+    assert observation.reason is Reason.AUTHENTICATION
+    assert "SQLSTATE 28P01" in str(observation.message)
+
+
+async def test_no_password_is_sent_in_the_clear(on_postgres: Run) -> None:
+    observation = await on_postgres(user="clear")
+    assert observation.reason is Reason.AUTHENTICATION
+    assert "give tls" in str(observation.message)
+
+
+@pytest.mark.proves("sql", "PostgreSQL TLS")
+@pytest.mark.parametrize("user", ["tls_only", "clear"])
+async def test_postgres_is_spoken_to_over_tls(on_postgres: Run, user: str) -> None:
+    observation = await on_postgres(user=user, secured=True)
+    assert (observation.outcome, observation.message) == (Outcome.SUCCESS, None)
+    assert (observation.tls_version, observation.tls_verified) == ("TLSv1.3", True)
+
+
+@pytest.mark.proves("sql", "PostgreSQL query")
+async def test_postgres_answers_with_rows(engine: Engine, postgres: Postgres) -> None:
+    facts = await facts_of(target_of(postgres, query=ORDERS), engine)
+    assert facts == {Source.STATUS: "00000", Source.JSON: ROWS, Source.SIZE: 29}
+
+
+@pytest.mark.proves("sql", "PostgreSQL expected rows")
+@pytest.mark.proves("sql", "PostgreSQL expected value")
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ({"expected_rows": 2, "expected_value": "1"}, None),
+        ({"expected_rows": 3}, "expected 3 rows, got 2"),
+        ({"expected_value": "2"}, "expected the value '2', got '1'"),
+    ],
+)
+async def test_postgres_answers_as_expected(on_postgres: Run, expected: dict[str, Any], message: str | None) -> None:
+    observation = await on_postgres(query=ORDERS, **expected)
+    assert (observation.reason, observation.message) == (Reason.ASSERTION if message else None, message)
+
+
+@pytest.mark.proves("sql", "PostgreSQL read-only")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM orders",
+        "CREATE TABLE more (id int)",
+        "WITH gone AS (DELETE FROM orders RETURNING id) SELECT id FROM gone",
+        "SELECT set_config('transaction_read_only', 'off', true)",
+        "COMMIT; DELETE FROM orders",
+    ],
+)
+async def test_nothing_is_written_to_postgres(on_postgres: Run, postgres: Postgres, query: str) -> None:
+    observation = await on_postgres(query=query)
+    assert observation.reason is Reason.STATUS
+    assert (await on_postgres(query=ORDERS, expected_rows=2)).outcome is Outcome.SUCCESS
+
+
+@pytest.mark.proves("sql", "PostgreSQL time limit")
+async def test_postgres_itself_ends_a_query_at_the_timeout(on_postgres: Run, postgres: Postgres) -> None:
+    observation = await on_postgres(timeout_seconds=0.5, query="SELECT pg_sleep(60)")
+    assert observation.reason is Reason.TIMEOUT
+    connection = await asyncpg.connect(
+        host=ADDRESS, port=postgres.port, user=USER, password=PASSWORD, database="shop", ssl=False
+    )
+    for _ in range(50):
+        left = await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
+        if not left:
+            break
+        await connection.execute("SELECT pg_stat_clear_snapshot(), pg_sleep(0.1)")
+    await connection.close()
+    assert left == 0
+
+
+@pytest.mark.parametrize("query", ["SELECT generate_series(1, 1000000)", "SELECT repeat('x', 300 * 1024)"])
+async def test_an_answer_of_postgres_is_bounded(on_postgres: Run, query: str) -> None:
+    assert (await on_postgres(query=query)).reason is Reason.BODY_LIMIT
+
+
+async def test_a_query_that_copies_is_refused(on_postgres: Run) -> None:
+    observation = await on_postgres(query="COPY orders TO STDOUT")
+    assert (observation.reason, observation.message) == (
+        Reason.STATUS,
+        "the query copies data; give one that selects rows",
+    )
+
+
+async def test_an_error_of_the_query_says_its_state(on_postgres: Run) -> None:
+    observation = await on_postgres(query="SELECT * FROM nothing")
+    assert (observation.reason, observation.message) == (
+        Reason.STATUS,
+        'the server refused: relation "nothing" does not exist (SQLSTATE 42P01)',
+    )
+
+
+async def test_a_database_that_is_not_there_is_told(on_postgres: Run) -> None:
+    observation = await on_postgres(database="nothing")
+    assert (observation.reason, "3D000" in str(observation.message)) == (Reason.STATUS, True)
+
+
+async def test_types_of_postgres_are_those_of_json(engine: Engine, postgres: Postgres) -> None:
+    query = """SELECT true AS yes, 1.5::float8 AS f, 'NaN'::float8 AS nan, '{"a": [1]}'::jsonb AS j, '[1]'::text AS t"""
+    facts = await facts_of(target_of(postgres, query=query), engine)
+    assert facts[Source.JSON] == [{"yes": True, "f": 1.5, "nan": "NaN", "j": {"a": [1]}, "t": "[1]"}]
+
+
+@pytest.mark.proves("sql", "MySQL a real server")
+@pytest.mark.proves("sql", "MySQL login")
+async def test_mariadb_lets_an_account_in(on_mariadb: Run) -> None:
+    observation = await on_mariadb()
+    assert (observation.outcome, observation.message) == (Outcome.SUCCESS, None)
+
+
+async def test_mariadb_refuses_a_wrong_password(on_mariadb: Run) -> None:
+    observation = await on_mariadb(password="wrong")
+    assert observation.reason is Reason.AUTHENTICATION
+
+
+@pytest.mark.proves("sql", "MySQL TLS")
+async def test_mariadb_is_spoken_to_over_tls(on_mariadb: Run) -> None:
+    assert (await on_mariadb(user="tls_only")).reason is Reason.AUTHENTICATION
+    observation = await on_mariadb(user="tls_only", secured=True)
+    assert (observation.outcome, observation.message) == (Outcome.SUCCESS, None)
+    assert (observation.tls_version, observation.tls_verified) == ("TLSv1.3", True)
+
+
+@pytest.mark.proves("sql", "MySQL query")
+async def test_mariadb_answers_with_rows(engine: Engine, mariadb: MariaDb) -> None:
+    facts = await facts_of(target_of(mariadb, query=ORDERS), engine)
+    assert facts == {Source.STATUS: "00000", Source.JSON: ROWS, Source.SIZE: 29}
+
+
+@pytest.mark.proves("sql", "MySQL expected rows")
+@pytest.mark.proves("sql", "MySQL expected value")
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ({"expected_rows": 2, "expected_value": "1"}, None),
+        ({"expected_rows": 3}, "expected 3 rows, got 2"),
+        ({"expected_value": "2"}, "expected the value '2', got '1'"),
+    ],
+)
+async def test_mariadb_answers_as_expected(on_mariadb: Run, expected: dict[str, Any], message: str | None) -> None:
+    observation = await on_mariadb(query=ORDERS, **expected)
+    assert (observation.reason, observation.message) == (Reason.ASSERTION if message else None, message)
+
+
+@pytest.mark.proves("sql", "MySQL read-only")
+@pytest.mark.parametrize(
+    "query", ["DELETE FROM orders", "CREATE TABLE more (id int)", "DROP TABLE orders", "COMMIT; DELETE FROM orders"]
+)
+async def test_nothing_is_written_to_mariadb(on_mariadb: Run, query: str) -> None:
+    assert (await on_mariadb(query=query)).reason is Reason.STATUS
+    assert (await on_mariadb(query=ORDERS, expected_rows=2)).outcome is Outcome.SUCCESS
+
+
+@pytest.mark.proves("sql", "MySQL time limit")
+async def test_mariadb_itself_ends_a_query_at_the_timeout(on_mariadb: Run) -> None:
+    observation = await on_mariadb(timeout_seconds=0.5, query="SELECT id, SLEEP(60) FROM orders")
+    assert observation.reason is Reason.TIMEOUT
+
+
+async def test_an_answer_of_mariadb_is_bounded(on_mariadb: Run) -> None:
+    assert (await on_mariadb(query="SELECT REPEAT('x', 300 * 1024)")).reason is Reason.BODY_LIMIT
+    assert (await on_mariadb(query="SELECT seq FROM seq_1_to_5000")).reason is Reason.BODY_LIMIT
+
+
+async def test_an_error_of_mariadb_says_its_state(on_mariadb: Run) -> None:
+    observation = await on_mariadb(query="SELECT * FROM nothing")
+    assert (observation.reason, "42S02" in str(observation.message)) == (Reason.STATUS, True)
+
+
+async def test_a_password_is_in_no_message(on_postgres: Run, on_mariadb: Run) -> None:
+    for run in (on_postgres, on_mariadb):
+        assert "wr0ng" not in str(await run(password="wr0ng"))
+
+
+async def test_a_database_of_another_dialect_is_told_apart(
+    engine: Engine, postgres: Postgres, mariadb: MariaDb
+) -> None:
+    mixed = target_of(mariadb).model_copy(update={"port": postgres.port})
+    observation = await probe(mixed, timedelta(seconds=1), engine)
+    assert observation.reason is Reason.TIMEOUT
+    mixed = target_of(postgres).model_copy(update={"port": mariadb.port})
+    observation = await probe(mixed, timedelta(seconds=5), engine)
+    assert observation.reason is Reason.PROTOCOL
+
+
+async def test_a_failure_before_the_login_is_of_its_own_phase(engine: Engine, unused_port: int) -> None:
+    target = SqlTarget.model_validate({"dialect": "MYSQL", "host": ADDRESS, "port": unused_port, "user": "a"})
+    with pytest.raises(ProbeFailure) as failure:
+        await probe_sql(target, engine, Trace(timedelta(seconds=5)))
+    assert failure.value.reason is Reason.CONNECT
