@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from probes.engine import Engine
+from probes.kinds.grpc.prober import probe_grpc
 from probes.kinds.heartbeat import probe_heartbeat
 from probes.kinds.http.prober import probe_http
 from probes.kinds.kubernetes.prober import probe_kubernetes
@@ -11,6 +12,7 @@ from probes.kinds.redis import probe_redis
 from probes.kinds.sql.prober import probe_sql
 from probes.kinds.tcp import probe_tcp
 from probes.trace import Trace
+from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.installed import installed_probers
@@ -30,6 +32,7 @@ _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
     KubernetesTarget.kind: probe_kubernetes,
+    GrpcTarget.kind: probe_grpc,
     HeartbeatTarget.kind: probe_heartbeat,
     SqlTarget.kind: probe_sql,
     RedisTarget.kind: probe_redis,

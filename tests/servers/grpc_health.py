@@ -55,9 +55,13 @@ def _refuse(_request: Any, context: grpc.ServicerContext) -> NoReturn:
 
 def serve(certificate_file: str, plain: str, tls: str, token: str) -> None:
     pem = Path(certificate_file).read_bytes()
-    start(f"{ADDRESS}:{plain}")
-    start(f"{ADDRESS}:{tls}", credentials=grpc.ssl_server_credentials([(pem, pem)]))
-    start(f"{ADDRESS}:{token}", interceptors=[_Token()]).wait_for_termination()
+    servers = [  # which stop when they are not held
+        start(f"{ADDRESS}:{plain}"),
+        start(f"{ADDRESS}:{tls}", credentials=grpc.ssl_server_credentials([(pem, pem)])),
+        start(f"{ADDRESS}:{token}", interceptors=[_Token()]),
+    ]
+    for server in servers:
+        server.wait_for_termination()
 
 
 def start(
