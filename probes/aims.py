@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from probes.failures import ProbeFailure
 from probes.redaction import Redaction
 from tocsin.domain.observations import Reason
+from tocsin.domain.retries import NO_RETRIES, Retries
 from tocsin.domain.targets import KINDS, parse_target
 from tocsin.domain.targets.model import Target
-from tocsin.domain.targets.secrets import Path, find_references, is_secret_name, replaced
+from tocsin.domain.targets.secrets import Path, find_references, is_secret_name, plain_secrets, replaced
 from tocsin.encryption import EncryptionError, KeyRing
 from tocsin.running import log_internal_error
 from tocsin.services.check_secrets import SealedSecret
@@ -30,6 +31,7 @@ class Aim:
     target: Target = field(repr=False)
     timeout: timedelta
     redaction: Redaction | None = None
+    retries: Retries = NO_RETRIES
 
     def revealed(self) -> "Aim":
         """It has all that it needs."""
@@ -53,6 +55,7 @@ class Template:
     fields: Mapping[str, Any]
     timeout: timedelta
     references: Mapping[Path, str]
+    retries: Retries = NO_RETRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class SealedAim:
             target = parse_target(template.kind, replaced(template.fields, values))
         except ValidationError as exc:
             raise _unusable(exc, template.references) from None
-        return Aim(target, template.timeout, Redaction(frozenset(values.values())))
+        plain = plain_secrets(KINDS[template.kind], template.fields)
+        return Aim(target, template.timeout, Redaction(frozenset(values.values()), plain), template.retries)
 
     def _open(self, reference: str) -> str:
         if reference not in self.secrets:
@@ -95,8 +99,10 @@ def read_aim(definition: Definition) -> ReadyAim | Template:
         fields = json.loads(definition.target)
         references = find_references(KINDS[definition.kind], fields) if _REFERENCE in definition.target else {}
         if references:
-            return Template(definition.kind, fields, definition.timeout, references)
-        return Aim(parse_target(definition.kind, fields), definition.timeout)
+            return Template(definition.kind, fields, definition.timeout, references, definition.retries)
+        plain = plain_secrets(KINDS[definition.kind], fields)
+        redaction = Redaction((), plain) if plain else None
+        return Aim(parse_target(definition.kind, fields), definition.timeout, redaction, definition.retries)
     except Exception as exc:
         log_internal_error("target_not_read", exc, kind=definition.kind)
         return UnreadableAim()

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from probes.aim_loading import AimLoader
-from probes.aims import Aim, RevealableAim
+from probes.aims import RevealableAim
 from probes.engine import Engine
+from probes.evidence import EvidenceRation, is_worth_evidence
 from probes.failures import ProbeFailure
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
+from probes.observing import KeepsEvidence, Observer
 from probes.recorder import HeldBatch, Recorder
-from probes.runner import MAX_MESSAGE, probe
+from probes.runner import MAX_MESSAGE
 from probes.stalls import StallWatch
 from probes.storing import UNSTORABLE, without_content
 from tocsin.clock import PlatformClock
@@ -61,7 +64,6 @@ class BatchRunner:
     ) -> None:
         self._pool = pool
         self._clock = clock
-        self._engine = engine
         self._recorder = recorder
         self._concurrency = concurrency
         self._pulse = pulse
@@ -72,6 +74,8 @@ class BatchRunner:
         self._batches: set[asyncio.Task[None]] = set()
         self._probes: set[asyncio.Task[None]] = set()
         self._stalls = StallWatch(clock.now)
+        self._observer = Observer(engine, self._stalls, clock.now)
+        self._ration = EvidenceRation()
         self._hints: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue(1000)
 
     def hint_batch(self, batch_id: int) -> None:
@@ -189,24 +193,20 @@ class BatchRunner:
         if now - due.slot > CATCH_UP_LIMIT:
             return Observation(Outcome.MISSED, now, timedelta(0), Reason.LEASE_EXPIRED)
         LATENESS.observe((now - due.slot).total_seconds())
-        return await self._probe(due.check_id, aim)
+        observation = await self._probe(due.check_id, aim, partial(self._ration.allows, due.check_id))
+        if observation.evidence is not None:
+            self._ration.spend(observation.evidence)
+        return observation
 
-    async def _probe(self, check_id: int, sealed: RevealableAim) -> Observation:
+    async def _probe(self, check_id: int, sealed: RevealableAim, keeps_evidence: KeepsEvidence) -> Observation:
         try:
             aim = sealed.revealed()
         except ProbeFailure as failure:
             message = failure.message[:MAX_MESSAGE]
             return Observation(failure.outcome, self._clock.now(), timedelta(0), failure.reason, message)
-        began_at = self._clock.now()
-        observation = await self._probe_once(check_id, aim)
-        if observation.outcome is Outcome.FAILURE and self._stalls.since(began_at):
-            # A process that was held up cannot tell a slow target from its own absence.
-            observation = await self._probe_once(check_id, aim)
+        observation = await self._observer.observe(aim, check_id, keeps_evidence)
         PROBES.labels(aim.target.kind, observation.outcome).inc()
         return observation
-
-    async def _probe_once(self, check_id: int, aim: Aim) -> Observation:
-        return await probe(aim.target, aim.timeout, self._engine, aim.redaction, check_id=check_id)
 
     async def _take_run(self, run_id: int | None) -> None:
         async with lent(self._pool) as connection:
@@ -217,7 +217,7 @@ class BatchRunner:
         _track(self._probes, self._run_once(run, aim))
 
     async def _run_once(self, run: ClaimedRun, aim: RevealableAim) -> None:
-        observation = await self._probe(run.check_id, aim)
+        observation = await self._probe(run.check_id, aim, is_worth_evidence)
         await survive(self._finish_run(run.id, observation), "run_not_finished")
 
     async def _finish_run(self, run_id: int, observation: Observation) -> None:

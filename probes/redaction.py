@@ -10,23 +10,40 @@ from urllib.parse import quote, quote_plus
 # What is shorter is found everywhere, so that nothing of the target's is told at all.
 SHORTEST_SEARCHED: Final = 4
 _MASK: Final = "***"
+# A character beyond the first plane has four bytes in UTF-8, and each has three characters in percent-encoding.
+_LONGEST_FORM: Final = 12
 _WITHHELD: Final = "what was seen is not told: a secret of this check is too short to be found in it"
 # As in "Bearer ...": the target may tell the credentials without their scheme.
 _SCHEME_AND_CREDENTIALS: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]* +(\S+)")
 
 
 class Redaction:
-    """Masks some secrets. It is made for each probe, and searches when there is something to be told."""
+    """Masks some secrets, which are too dear to be kept, and texts that stand plainly where secrets may stand.
 
-    def __init__(self, secrets: Collection[str]) -> None:
+    It searches when there is something to be told.
+    """
+
+    def __init__(self, secrets: Collection[str], plain: Collection[str] = ()) -> None:
         self.secrets = secrets
+        self._plain = plain
+
+    @property
+    def withholds(self) -> bool:
+        """Whether nothing is told at all, as one of the secrets is too short to be searched for."""
+        return any(len(secret.strip()) < SHORTEST_SEARCHED for secret in self.secrets)
+
+    @property
+    def longest_form(self) -> int:
+        """No form of a secret has more characters."""
+        return _LONGEST_FORM * max(map(len, (*self.secrets, *self._plain)), default=0)
 
     def applied_to(self, text: str) -> str:
         """The text without the secrets; without anything, where one of them is too short to be searched for."""
-        if any(len(secret.strip()) < SHORTEST_SEARCHED for secret in self.secrets):
+        if self.withholds:
             return _WITHHELD
-        forms = {form for secret in self.secrets for form in _forms(secret, len(text))}
-        return _masked(text, sorted(place for form in forms for place in _places(form, text)))
+        forms = {form for secret in (*self.secrets, *self._plain) for form in _forms(secret, len(text))}
+        small = _in_small_letters(text)
+        return _masked(text, sorted(place for form in forms for place in _places(form, small)))
 
 
 def _masked(text: str, places: Iterable[tuple[int, int]]) -> str:
@@ -41,11 +58,11 @@ def _masked(text: str, places: Iterable[tuple[int, int]]) -> str:
 
 
 def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
-    """Where it stands, whether in capitals or small letters: host names have small ones.
+    """Where it stands in a text of small letters, whether it has some or capitals: host names have small ones.
 
     Not by a pattern: the `re` module keeps those that it was given lately.
     """
-    form, text = _in_small_letters(form), _in_small_letters(text)
+    form = _in_small_letters(form)
     start = text.find(form)
     while start >= 0:
         yield start, start + len(form)
@@ -54,6 +71,8 @@ def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
 
 def _in_small_letters(text: str) -> str:
     """Of the same length; the small form of some letters is two."""
+    if text.isascii():
+        return text.lower()
     return "".join(small if len(small := character.lower()) == 1 else character for character in text)
 
 

@@ -1,6 +1,8 @@
 """What is the same for every kind of probe: the deadline, the clock, and what becomes of errors."""
 
 import traceback
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +14,7 @@ from probes.failures import ProbeFailure
 from probes.prober import PROBERS
 from probes.redaction import Redaction
 from probes.trace import Phase, Trace
+from tocsin.domain.facts import Source
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets.model import Target
 
@@ -28,6 +31,14 @@ _WAITING_FOR: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a probe saw, and its notes, which are not redacted."""
+
+    observation: Observation
+    trace: Trace
+
+
 async def probe(
     target: Target,
     timeout: timedelta,  # noqa: ASYNC109 - it reports it
@@ -36,17 +47,30 @@ async def probe(
     *,
     check_id: int | None = None,
 ) -> Observation:
-    """Probe a target once, and tell what was seen. Never raises for what the target does; ends within the timeout.
+    """Probe a target once, and tell what was seen in brief."""
+    return (await look(target, timeout, engine, redaction, check_id=check_id)).observation
 
-    A target that holds secrets comes with what keeps them out of the observation, and one that is judged by what a
-    check has received with the id of the check. Cancelling the probe closes its
-    connection and raises CancelledError.
+
+async def look(
+    target: Target,
+    timeout: timedelta,  # noqa: ASYNC109 - it reports it
+    engine: Engine,
+    redaction: Redaction | None = None,
+    *,
+    check_id: int | None = None,
+    wanted: Collection[Source] = frozenset(),
+) -> Sight:
+    """Probe a target once, and tell all that was seen, also what is `wanted` beside what the target needs.
+
+    Never raises for what the target does; ends within the timeout. A target that holds secrets comes with what keeps
+    them out of the observation, and one that is judged by what a check has received with the id of the check.
+    Cancelling the probe closes its connection and raises CancelledError.
     """
     started_at = engine.now()
-    trace = Trace(timeout, () if redaction is None else redaction.secrets, check_id=check_id)
+    trace = Trace(timeout, () if redaction is None else redaction.secrets, wanted, check_id=check_id)
     failure = await _run(target, engine, trace)
     trace.enter(None)
-    return Observation(
+    observation = Observation(
         outcome=failure.outcome if failure else Outcome.SUCCESS,
         started_at=started_at,
         duration=trace.duration,
@@ -59,6 +83,7 @@ async def probe(
         tls_verified=trace.tls_verified,
         certificate_expires_at=trace.certificate_expires_at,
     )
+    return Sight(observation, trace)
 
 
 async def _run(target: Target, engine: Engine, trace: Trace) -> ProbeFailure | None:

@@ -21,6 +21,12 @@ _Pattern = tuple[str | None, ...]  # the same for all items of a list, which Non
 
 # Valid in every field that may be a secret, so that the other fields can be judged without the value.
 PLACEHOLDER: Final = "placeholder"
+_SHORTEST_PLAIN: Final = 6
+_LONGEST_PLAIN: Final = 1024
+# Headers that name no secret, and whose values are in many an answer too.
+_HARMLESS_NAMES: Final = frozenset(
+    {"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "origin", "user-agent"}
+)
 MAXIMUM_SECRET_NAME_LENGTH: Final = 100
 # Of the field that takes the name of a secret in place of its value.
 NAME_SUFFIX: Final = "_secret"
@@ -80,6 +86,18 @@ def value_at(fields: Mapping[str, Any], path: Path) -> object:
     for step in path[:-1]:
         value = value[step]
     return value.get(path[-1])
+
+
+def plain_secrets(model: type[BaseModel], fields: Mapping[str, Any]) -> frozenset[str]:
+    """The texts that stand where secrets may, of a length by which they can be told from other texts."""
+    found = (each for pattern in _patterns(model) for each in _find(fields, pattern, ()))
+    return frozenset(
+        value
+        for path, value in found
+        if isinstance(value, str)
+        and _SHORTEST_PLAIN <= len(value) <= _LONGEST_PLAIN
+        and str(value_at(fields, (*path[:-1], "name"))).lower() not in _HARMLESS_NAMES
+    )
 
 
 def with_references(fields: Mapping[str, Any], references: Mapping[Path, str]) -> dict[str, Any]:

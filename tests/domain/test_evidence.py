@@ -1,0 +1,140 @@
+"""Evidence: what is kept of a failing probe is bounded, readable, and free of what gives access."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.domain.evidence import (
+    EXCERPT_BYTES,
+    MAXIMUM_BYTES,
+    Attempt,
+    Evidence,
+    JudgedAssertion,
+    Redactor,
+    from_json,
+    keep,
+    to_json,
+)
+from tocsin.domain.facts import Facts, Source
+from tocsin.domain.observations import Outcome, Reason
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SECRET = "swordfish"
+OPEN = Redactor()
+HIDING = Redactor(lambda text: text.replace(SECRET, "***"), len(SECRET))
+ATTEMPT = Attempt(NOON, timedelta(seconds=1), Outcome.FAILURE, Reason.STATUS, "expected 200-299, got 503")
+ASSERTION = JudgedAssertion("JSON", "$.status", "EQUALS", '"up"', '"down"', "DOWN")
+
+
+def kept(facts: Facts, redactor: Redactor = OPEN) -> Evidence:
+    evidence = keep(facts, (), (), redactor)
+    assert evidence is not None
+    return evidence
+
+
+def headers(*given: tuple[str, str], redactor: Redactor = OPEN) -> dict[str, str]:
+    return dict(kept({Source.HEADER: given}, redactor).headers)
+
+
+def test_what_says_nothing_is_not_kept() -> None:
+    assert keep({}, (), (), Redactor(), ("TLSv1.3", True)) is None
+
+
+def test_what_is_kept_comes_back_as_it_was() -> None:
+    facts: Facts = {
+        Source.HEADER: (("Server", "nginx"),),
+        Source.BODY: "sorry",
+        Source.RECORD: ("192.0.2.1", "192.0.2.2"),
+        Source.SIZE: 5,
+    }
+    evidence = keep(facts, [ASSERTION], [ATTEMPT], Redactor(), ("TLSv1.3", False))
+    assert evidence is not None
+    assert from_json(to_json(evidence)) == evidence
+    assert evidence.facts == ((Source.SIZE, "5"), (Source.RECORD, '["192.0.2.1", "192.0.2.2"]'))
+    assert (evidence.attempts, evidence.assertions, evidence.tls_verified) == ((ATTEMPT,), (ASSERTION,), False)
+
+
+def test_what_a_newer_version_has_kept_is_passed_over() -> None:
+    newer = {"body": "sorry", "smell": "burnt", "facts": [["SMELL", "burnt"]], "assertions": [[*"sporaev", None]]}
+    evidence = from_json(json.dumps(newer))
+    assert (evidence.body_excerpt, evidence.facts, len(evidence.assertions)) == ("sorry", (), 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["Set-Cookie", "WWW-Authenticate", "authorization", "Proxy-Authenticate", "X-Api-Key", "X-CSRF-Token"]
+)
+def test_a_header_that_gives_access_is_masked(name: str) -> None:
+    assert headers((name, "swordfish")) == {name: "***"}
+
+
+def test_the_query_of_a_redirect_is_masked() -> None:
+    assert headers(("Location", "https://example.com/in?code=swordfish&a=b")) == {
+        "Location": "https://example.com/in?***"
+    }
+
+
+def test_a_secret_is_masked_wherever_it_stands() -> None:
+    facts: Facts = {Source.HEADER: ((f"X-{SECRET}", SECRET),), Source.BODY: f"<{SECRET}>", Source.RECORD: (SECRET,)}
+    evidence = keep(facts, [JudgedAssertion("BODY", SECRET, "IS", SECRET, SECRET, "DOWN")], (), HIDING)
+    assert evidence is not None
+    assert SECRET not in to_json(evidence)
+    assert (evidence.body_excerpt, evidence.headers) == ("<***>", (("X-***", "***"),))
+
+
+@given(st.integers(0, 2 * len(SECRET)), st.text("ab ", max_size=40))
+def test_no_part_of_a_secret_is_left_where_the_text_is_cut(before_the_cut: int, after: str) -> None:
+    body = "x" * (EXCERPT_BYTES + len(SECRET) - before_the_cut) + SECRET + after
+    excerpt = kept({Source.BODY: body}, HIDING).body_excerpt
+    assert excerpt is not None
+    assert set(excerpt) <= set("xab *")
+
+
+def test_masks_do_not_pull_a_cut_secret_into_the_excerpt() -> None:
+    body = (SECRET + " ") * 205 + SECRET[:-1]
+    assert "sword" not in (kept({Source.BODY: body * 2}, HIDING).body_excerpt or "")
+
+
+@pytest.mark.parametrize(
+    ("body", "excerpt"),
+    [
+        ("a\0b", "a\\x00b"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\ud800", "\\ud800"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\U000e0001", "\\U000e0001"),
+        ("a\n\tb", "a\n\tb"),
+        ("größe 👩", "größe 👩"),
+    ],
+)
+def test_what_is_not_printable_is_escaped(body: str, excerpt: str) -> None:
+    assert kept({Source.BODY: body}).body_excerpt == excerpt
+
+
+ANYTHING = st.text(st.characters(), max_size=5000)
+WIDE = st.builds(lambda text, times: text * times, st.text(st.characters(), min_size=1, max_size=10), st.just(1000))
+TEXTS = st.one_of(ANYTHING, WIDE)
+
+
+@given(TEXTS, st.lists(st.tuples(TEXTS, TEXTS), max_size=80), st.lists(TEXTS, max_size=80), st.lists(TEXTS, max_size=8))
+def test_evidence_is_bounded_and_can_be_stored(
+    body: str, sent: list[tuple[str, str]], records: list[str], messages: list[str]
+) -> None:
+    facts: dict[Source, Any] = {Source.BODY: body, Source.HEADER: sent, Source.RECORD: tuple(records)}
+    assertions = [JudgedAssertion("BODY", text, "CONTAINS", text, text, "DOWN") for text in messages]
+    attempts = [Attempt(NOON, timedelta(days=1), Outcome.FAILURE, Reason.TIMEOUT, text[:500]) for text in messages]
+    evidence = keep(facts, assertions, attempts, Redactor(), ("TLSv1.3", False))
+    stored = to_json(evidence or Evidence())
+    assert len(stored.encode()) <= MAXIMUM_BYTES
+    assert "\0" not in stored
+    assert "\\u0000" not in stored.replace("\\\\u0000", "")
+
+
+def test_all_attempts_of_a_run_fit() -> None:
+    long = Attempt(NOON, timedelta(seconds=60), Outcome.FAILURE, Reason.HEARTBEAT_OVERDUE, "x" * 500)
+    evidence = keep({}, (), [long] * 5, Redactor())
+    assert evidence is not None
+    assert len(evidence.attempts) == 5
