@@ -18,6 +18,7 @@ from graphql_api.view import Gate, GraphQLView
 from tocsin.database import Role, orm
 from tocsin.doorbell import Doorbell
 from tocsin.encryption import KeyRing
+from tocsin.listening import url_of
 from tocsin.queue import PROBE_RUN, HintSender
 from tocsin.rate_limit import RateLimiter
 from tocsin.services.accounts import Authenticator
@@ -29,7 +30,8 @@ def create_app(settings: Settings) -> Starlette:
     doorbell = Doorbell(settings.servers.redis_url)
     sender = HintSender(settings.servers.redis_url)
     hints = Hints(ring=doorbell.ring, hint_run=lambda run_id: sender.send(PROBE_RUN, [run_id]))
-    gate = Gate(Authenticator(), hints, RateLimiter(), KeyRing(settings.encryption.keys))
+    receiver_url = settings.receiver.url or url_of(settings.receiver)
+    gate = Gate(Authenticator(), hints, RateLimiter(), KeyRing(settings.encryption.keys), receiver_url)
     entry = Entry(schema, gate, doorbell, settings.api.allowed_origins)
 
     @asynccontextmanager

@@ -15,16 +15,22 @@ from strawberry.dataloader import DataLoader
 from tocsin.database import Connection, read_transaction
 from tocsin.domain.errors import ForbiddenError
 from tocsin.encryption import KeyRing
+from tocsin.listening import url_of
 from tocsin.models import TokenPermission
 from tocsin.rate_limit import RateLimiter
 from tocsin.services import check_rows, history
 from tocsin.services.accounts import Principal
+from tocsin.services.heartbeats import ShownHeartbeat, shown_heartbeats
+from tocsin.settings import Receiver
 
 if TYPE_CHECKING:
     from graphql_api.checks.types import Check
 
     UptimeLoader: TypeAlias = DataLoader[int, history.Uptime]
     LatencyLoader: TypeAlias = DataLoader[int, history.Latency]
+
+
+DEFAULT_RECEIVER_URL = url_of(Receiver())
 
 
 async def _ring_nowhere(_: Collection[int]) -> None:
@@ -52,6 +58,7 @@ class Context:
     hints: Hints = field(default_factory=Hints)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
     keys: KeyRing = field(default_factory=lambda: KeyRing({}), repr=False)
+    receiver_url: str = DEFAULT_RECEIVER_URL
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
     _connection: Connection | None = field(default=None, repr=False)
@@ -76,6 +83,7 @@ class Context:
         self.checks.clear_all()
         self._uptimes.clear()
         self._latencies.clear()
+        self.heartbeats.clear_all()
 
     async def begin_change(self) -> None:
         """Let a mutation begin. Raises ForbiddenError and RateLimitedError."""
@@ -127,6 +135,16 @@ class Context:
             return [found[key] for key in keys]
 
         return self._latencies.setdefault((since, until), DataLoader(load_fn=load))
+
+    @cached_property
+    def heartbeats(self) -> "DataLoader[int, ShownHeartbeat | None]":
+        """What reports in, by the keys of checks."""
+        return DataLoader(load_fn=self._load_heartbeats)
+
+    async def _load_heartbeats(self, keys: list[int]) -> "list[ShownHeartbeat | None]":
+        async with self.reading() as connection:
+            found = await shown_heartbeats(connection, keys)
+        return [found.get(key) for key in keys]
 
     @cached_property
     def _uptimes(self) -> "dict[tuple[datetime, datetime], UptimeLoader]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import strawberry
 
+from tocsin.domain.heartbeats import ReportKind, ReportSource
 from tocsin.domain.observations import Outcome, Reason
 from tocsin.domain.status import Status
 from tocsin.domain.targets import KINDS
@@ -19,6 +20,8 @@ __all__ = [
     "IncidentStatus",
     "Outcome",
     "Reason",
+    "ReportKind",
+    "ReportSource",
     "Resolution",
     "Status",
     "TokenPermission",
@@ -34,6 +37,8 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, str]]] = {
         "How a slot ended. MISSED: nothing was probed. UNKNOWN: the probe could not judge the target.",
     ),
     Reason: ("Reason", "Why a slot did not end in success."),
+    ReportKind: ("HeartbeatReportKind", "What a report says. LOG says nothing of success or failure."),
+    ReportSource: ("HeartbeatReportSource", "How a report came."),
     IncidentStatus: ("IncidentStatus", "How far an incident has come. RESOLVED is final."),
     Resolution: ("Resolution", "Why an incident ended. Only RECOVERED says that the target is well."),
     IncidentEventKind: ("IncidentEventKind", "What happened to an incident."),

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.http.base import BaseRequestProtocol
 
-from graphql_api.context import Context, Hints
+from graphql_api.context import DEFAULT_RECEIVER_URL, Context, Hints
 from graphql_api.errors import UNAVAILABLE, log_crash, what_is_told
 from graphql_api.limits import MAXIMUM_BODY_BYTES
 from graphql_api.schema import schema
@@ -46,6 +46,7 @@ class Gate:
     hints: Hints
     rate_limiter: RateLimiter
     keys: KeyRing
+    receiver_url: str = DEFAULT_RECEIVER_URL
 
     async def enter(self, authorization: str) -> Principal:
         """Who asks, by an `Authorization` header. Raises RefusedRequestError."""
@@ -57,7 +58,7 @@ class Gate:
         return principal
 
     def context(self, principal: Principal, request_id: str) -> Context:
-        return Context(principal, request_id, self.hints, self.rate_limiter, self.keys)
+        return Context(principal, request_id, self.hints, self.rate_limiter, self.keys, self.receiver_url)
 
 
 class GraphQLView(GraphQL[Context, None]):

@@ -18,9 +18,8 @@ from receiver.metrics import DURATION, REFUSED, REPORTS
 from receiver.paths import Address, RunIdError, address_of
 from receiver.payloads import BodyTooLongError, DisconnectedError, Payload, read_payload
 from tocsin.domain.errors import RateLimitedError
-from tocsin.domain.heartbeats import MAXIMUM_PAYLOAD_BYTES, Report
+from tocsin.domain.heartbeats import MAXIMUM_PAYLOAD_BYTES, Report, ReportSource
 from tocsin.rate_limit import RateLimiter
-from tocsin.services.heartbeats import ReportSource
 from tocsin.services.reporting import Incoming
 
 # Of one key: no job reports more often, but many may begin at once.

@@ -13,7 +13,7 @@ from graphql_api.fields import Id, changing
 from graphql_api.ids import key_of
 from graphql_api.problems import Conflict, Forbidden, InvalidInput, NotFound, RateLimited
 from tocsin.domain.errors import NotFoundError
-from tocsin.services import checks, runs
+from tocsin.services import checks, heartbeats, runs
 
 
 @strawberry.type(description="A probe that somebody asked for. It changes no status.")
@@ -48,6 +48,10 @@ ResumeCheckResult: TypeAlias = Annotated[
 RunCheckResult: TypeAlias = Annotated[
     CheckRun | NotFound | Forbidden | RateLimited,
     strawberry.union("RunCheckResult", description="What the probe brought, or why there is none."),
+]
+RenewHeartbeatKeyResult: TypeAlias = Annotated[
+    Check | NotFound | Forbidden | RateLimited,
+    strawberry.union("RenewHeartbeatKeyResult", description="The check with its new key, or why it has none."),
 ]
 CreateCheckArgument = Annotated[CreateCheckInput, strawberry.argument(description="The new check.")]
 UpdateCheckArgument = Annotated[UpdateCheckInput, strawberry.argument(description="What changes.")]
@@ -92,6 +96,12 @@ class CheckMutations:
     async def resume_check(self, info: Info, id: Id) -> ResumeCheckResult:  # noqa: A002 - as clients call it
         key, principal = _key(id), info.context.principal
         await checks.resume_check(principal.organization_id, key, principal.token_name)
+        return await _changed(info.context, key)
+
+    @changing("Give what reports in another key. The one that it had reports nothing any more.")
+    async def renew_heartbeat_key(self, info: Info, id: Id) -> RenewHeartbeatKeyResult:  # noqa: A002 - as clients call it
+        key = _key(id)
+        await heartbeats.renew_key(info.context.principal.organization_id, key)
         return await _changed(info.context, key)
 
     @changing("Probe now, beside the schedule, and wait for what it brings.")

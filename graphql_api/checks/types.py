@@ -7,6 +7,7 @@ import asyncpg
 import orjson
 import strawberry
 
+from graphql_api.checks.heartbeats import Heartbeat
 from graphql_api.checks.history import Latency, SeriesBucket, TimeRange, Uptime, Window
 from graphql_api.checks.results import CheckResult, LastResult
 from graphql_api.checks.targets import Target, shown_target
@@ -27,6 +28,7 @@ from graphql_api.pagination import (
 )
 from graphql_api.sites.types import Site
 from tocsin.domain.schedule import EPOCH
+from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.services import history
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -160,6 +162,11 @@ class Check(Node):
     @described("How the last slot ended that counts for the status; null before the first.")
     def last_result(self) -> LastResult | None:
         return None if self.row["last_slot"] is None else LastResult.from_row(self.row)
+
+    @described("Where it reports in, and what it said; null for other kinds.")
+    async def heartbeat(self, info: Info) -> Heartbeat | None:
+        shown = await info.context.heartbeats.load(self.key) if self.kind.value == HeartbeatTarget.kind else None
+        return None if shown is None else Heartbeat.of(self.key, shown)
 
     @described("How slots ended, the newest first.")
     async def results(

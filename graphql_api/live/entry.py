@@ -75,7 +75,13 @@ class Entry:
         """
         gate = self.gate
         context = SubscriptionContext(
-            principal, request_id, gate.hints, gate.rate_limiter, gate.keys, resume_after=after
+            principal,
+            request_id,
+            gate.hints,
+            gate.rate_limiter,
+            gate.keys,
+            gate.receiver_url,
+            resume_after=after,
         )
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:

@@ -33,6 +33,13 @@ class ReportKind(StrEnum):
     LOG = "LOG"
 
 
+class ReportSource(StrEnum):
+    """How a report came."""
+
+    HTTP = "HTTP"
+    MQTT = "MQTT"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One message. `run_id` tells overlapping runs apart; `size` is of the whole payload, of which a part is kept."""

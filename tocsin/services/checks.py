@@ -12,9 +12,11 @@ from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
 from tocsin.domain.retries import Retries
 from tocsin.domain.schedule import MILLISECOND, Cron
 from tocsin.domain.status import Status
+from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.models import Check, Resolution
 from tocsin.services import idempotency
 from tocsin.services.event_log import append_news
+from tocsin.services.heartbeats import keep_heartbeat
 from tocsin.services.ownership import refuse_owned, require_owner
 from tocsin.services.scope import Scope, in_organization
 from tocsin.services.secrets import note_uses, require_secrets
@@ -80,6 +82,8 @@ async def make(scope: Scope, site_id: int, definition: Definition, *, paused: bo
         updated_at=now,
     )
     await _start(scope, row, now)
+    if definition.target.kind == HeartbeatTarget.kind:
+        await keep_heartbeat(scope, row.id)
     if definition.references:
         await note_uses(scope, row.id, definition.references)
     check_id: int = row.id
@@ -180,6 +184,8 @@ async def change(scope: Scope, check: Check, site_id: int, definition: Definitio
     await Check.filter(id=check.id).update(**columns, site_id=site_id, revision=revision, updated_at=now)
     if revision != check.revision:
         check.revision = revision
+        if definition.target.kind == HeartbeatTarget.kind:
+            await keep_heartbeat(scope, check.id)
         due_from = await replace_version(scope, check.id, now)
         if differing & {"kind", "target"}:
             await note_uses(scope, check.id, definition.references)

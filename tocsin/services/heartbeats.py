@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -11,18 +10,13 @@ import asyncpg
 import orjson
 
 from tocsin.database import Connection
-from tocsin.domain.heartbeats import Heartbeat, OpenRun, Reception, Report, ReportKind
+from tocsin.domain.errors import NotFoundError
+from tocsin.domain.heartbeats import Heartbeat, OpenRun, Reception, Report, ReportKind, ReportSource
+from tocsin.services.scope import Scope, in_organization
 
 # How many reports are kept of a check.
 KEPT_REPORTS: Final = 100
 _MILLISECOND: Final = timedelta(milliseconds=1)
-
-
-class ReportSource(StrEnum):
-    """How a report came."""
-
-    HTTP = "HTTP"
-    MQTT = "MQTT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +27,67 @@ class StoredReport:
     report: Report
     source: ReportSource
     run_time: timedelta | None
+
+
+async def keep_heartbeat(scope: Scope, check_id: int) -> None:
+    """Let something report in for a check, with a key of its own; one that has a key keeps it."""
+    await scope.connection.execute(
+        "INSERT INTO heartbeats (check_id, organization_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        check_id,
+        scope.organization_id,
+    )
+
+
+_RENEW: Final = """
+UPDATE heartbeats h SET key = gen_random_uuid() FROM checks c
+WHERE h.check_id = $1 AND c.id = h.check_id AND c.kind = 'heartbeat' AND c.deleted_at IS NULL RETURNING h.check_id
+"""
+
+
+@in_organization
+async def renew_key(scope: Scope, check_id: int) -> None:
+    """Give a check another key; the one that it had is nobody's from now on. Raises NotFoundError."""
+    if await scope.connection.fetchval(_RENEW, check_id) is None:
+        raise NotFoundError("check")
+
+
+_SHOWN: Final = """
+SELECT check_id, key, reports, kind, received_at, exit_code, run_time_ms, size, payload, open_runs
+FROM heartbeats WHERE check_id = ANY($1::bigint[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHeartbeat:
+    """What is known of a check, for who may see it."""
+
+    key: UUID
+    reports: int
+    heartbeat: Heartbeat
+
+
+async def shown_heartbeats(connection: Connection, check_ids: Collection[int]) -> dict[int, ShownHeartbeat]:
+    """What is known of these checks, with their keys; nothing of those that nobody reports for."""
+    rows = await connection.fetch(_SHOWN, list(check_ids))
+    return {row["check_id"]: ShownHeartbeat(row["key"], row["reports"], heartbeat_of(row)) for row in rows}
+
+
+_REPORTS: Final = """
+SELECT number, kind, received_at, source, run_id, exit_code, run_time_ms, size, payload
+FROM heartbeat_reports WHERE check_id = $1 ORDER BY number DESC LIMIT $2
+"""
+
+
+async def newest_reports(connection: Connection, check_id: int, most: int) -> list[StoredReport]:
+    """What reported in for a check, the newest first; no more than a hundred are kept."""
+    return [_stored_report(row) for row in await connection.fetch(_REPORTS, check_id, most)]
+
+
+def _stored_report(row: asyncpg.Record) -> StoredReport:
+    report = Report(
+        ReportKind(row["kind"]), row["received_at"], row["run_id"], row["exit_code"], row["payload"], row["size"]
+    )
+    return StoredReport(row["number"], report, ReportSource(row["source"]), _milliseconds(row["run_time_ms"]))
 
 
 _JUDGED: Final = """

@@ -9,8 +9,17 @@ import asyncpg
 import orjson
 
 from tocsin.database import Connection, columns
-from tocsin.domain.heartbeats import SHORTEST_INTERRUPTION, Heartbeat, OpenRun, Report, ReportKind, received, run_time
-from tocsin.services.heartbeats import KEPT_REPORTS, ReportSource, open_runs_of
+from tocsin.domain.heartbeats import (
+    SHORTEST_INTERRUPTION,
+    Heartbeat,
+    OpenRun,
+    Report,
+    ReportKind,
+    ReportSource,
+    received,
+    run_time,
+)
+from tocsin.services.heartbeats import KEPT_REPORTS, open_runs_of
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
