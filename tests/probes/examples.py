@@ -13,9 +13,10 @@ _FOLDER = Path(__file__).parent.parent.parent / "examples/healthchecks"
 
 
 def example_target(name: str, kind: str, **replaced: Any) -> Target:
-    """The target of an example, with some fields replaced: a test's server is not where the example's is."""
+    """The target of an example, with some fields replaced, as a test's server is elsewhere, and those from Secrets."""
     spec = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text())["spec"]
-    return parse_target(kind, {**_in_snake_case(spec[kind]), **replaced})
+    fields = {**_in_snake_case(spec[kind]), **replaced}
+    return parse_target(kind, {name: value for name, value in fields.items() if not name.endswith("_from")})
 
 
 def _in_snake_case(value: Any) -> Any:

@@ -11,6 +11,7 @@ from probes.engine import Engine
 from probes.kinds.redis import probe_redis
 from probes.runner import probe
 from probes.trace import Trace
+from tests.probes.examples import example_target
 from tests.servers.credentials import PASSWORD, USER
 from tests.servers.processes import ADDRESS
 from tests.servers.redis import DEFAULT_PASSWORD, Redis, Valkey
@@ -82,3 +83,11 @@ async def test_a_database_is_chosen_by_its_number(on_valkey: Run) -> None:
     assert (await on_valkey(database=15)).outcome is Outcome.SUCCESS
     observation = await on_valkey(database=16)
     assert (observation.reason, "out of range" in str(observation.message)) == (Reason.STATUS, True)
+
+
+async def test_the_examples_pass_and_fail(engine: Engine, valkey: Valkey) -> None:
+    port = valkey.ports["plain"]
+    good = example_target("redis-pass", "redis", port=port, password=PASSWORD)
+    assert (await probe(good, SECONDS, engine)).outcome is Outcome.SUCCESS
+    bad = example_target("redis-fail", "redis", port=port)
+    assert (await probe(bad, SECONDS, engine)).reason is Reason.AUTHENTICATION

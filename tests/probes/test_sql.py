@@ -12,6 +12,7 @@ from probes.failures import ProbeFailure
 from probes.kinds.sql.prober import probe_sql
 from probes.runner import probe
 from probes.trace import Trace
+from tests.probes.examples import example_target
 from tests.servers.credentials import PASSWORD, USER
 from tests.servers.mariadb import MariaDb
 from tests.servers.postgres import Postgres
@@ -252,6 +253,15 @@ async def test_a_database_of_another_dialect_is_told_apart(
     mixed = target_of(postgres).model_copy(update={"port": mariadb.port})
     observation = await probe(mixed, timedelta(seconds=5), engine)
     assert observation.reason is Reason.PROTOCOL
+
+
+async def test_the_examples_pass_and_fail(engine: Engine, postgres: Postgres, mariadb: MariaDb) -> None:
+    good = example_target("sql-pass", "sql", port=postgres.port, password=PASSWORD)
+    assert (await probe(good, timedelta(seconds=5), engine)).outcome is Outcome.SUCCESS
+    bad = example_target("sql-fail", "sql", port=mariadb.port, password=PASSWORD)
+    observation = await probe(bad, timedelta(seconds=5), engine)
+    assert observation.reason is Reason.STATUS
+    assert str(observation.message).startswith("the query writes, and a check only reads")
 
 
 async def test_a_failure_before_the_login_is_of_its_own_phase(engine: Engine, unused_port: int) -> None:
