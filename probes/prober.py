@@ -11,6 +11,7 @@ from probes.kinds.kubernetes.prober import probe_kubernetes
 from probes.kinds.redis import probe_redis
 from probes.kinds.sql.prober import probe_sql
 from probes.kinds.tcp import probe_tcp
+from probes.kinds.tls import probe_tls
 from probes.trace import Trace
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
@@ -20,6 +21,7 @@ from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
+from tocsin.domain.targets.tls import TlsTarget
 
 Prober = Callable[[Any, Engine, Trace], Awaitable[None]]
 """Takes a target of its kind, returns if it is as expected, raises ProbeFailure if not.
@@ -31,6 +33,7 @@ Deadline, clock and unexpected errors are the runner's.
 _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
+    TlsTarget.kind: probe_tls,
     KubernetesTarget.kind: probe_kubernetes,
     GrpcTarget.kind: probe_grpc,
     HeartbeatTarget.kind: probe_heartbeat,

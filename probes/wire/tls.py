@@ -1,13 +1,16 @@
 """TLS over a connection, and what its certificates say."""
 
+import _ssl
 import ssl
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
+from probes.wire.certificates import describe, load_chain
 from probes.wire.connection import ByteStream
+from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 
 # A record holds no more.
@@ -18,9 +21,14 @@ _VERIFICATION_ERRORS: Final = {
     9: "is not valid yet",
     10: "expired on {expiry}",
     18: "is self-signed",
+    13: "has no sound date of its beginning",
+    14: "has no sound date of its expiry",
     19: "has an unknown issuer: its chain ends in a self-signed certificate",
     20: "has an unknown issuer",
     21: "has an unknown issuer",
+    22: "has too long a chain",
+    24: "was issued by one that may issue none",
+    26: "is not for servers",
     62: "is not valid for the host {host}",
     64: "is not valid for the address {host}",
 }
@@ -78,6 +86,13 @@ class TlsConnection:
         chain: list[_Certificate] = self._session._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]  # noqa: SLF001
         return min(filter(None, map(_expiry, chain)), default=None)
 
+    def describe_certificates(self) -> dict[str, Any]:
+        """What the presented chain says, and what was agreed on; see the fact CERTIFICATE."""
+        chain = self._session._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]  # noqa: SLF001
+        encoded = [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain]
+        cipher = self._session.cipher()
+        return describe(load_chain(encoded), self.version, cipher[0] if cipher else None, datetime.now(UTC))
+
     async def _feed(self) -> None:
         data = await self._connection.receive()
         if data:
@@ -98,7 +113,8 @@ async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, 
     try:
         await secured.handshake()
     except ssl.SSLCertVerificationError as exc:
-        raise ProbeFailure(Reason.TLS, _verification_message(exc, secured, host)) from exc
+        message = verification_message(exc.verify_code, host, secured.earliest_expiry(), exc.verify_message)
+        raise ProbeFailure(Reason.TLS, message) from exc
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
         raise ProbeFailure(Reason.TLS, "the server closed the connection during the TLS handshake") from exc
     except ssl.SSLError as exc:
@@ -112,15 +128,18 @@ async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, 
 
 
 def _note_certificates(secured: TlsConnection, trace: Trace) -> None:
-    """Keep the earliest expiry of all hops."""
+    """Keep the earliest expiry of all hops, and what the last one's certificate says if it is asked for."""
+    if Source.CERTIFICATE in trace.wanted:
+        trace.facts[Source.CERTIFICATE] = secured.describe_certificates()
     expiry = secured.earliest_expiry()
     if expiry is not None and (trace.certificate_expires_at is None or expiry < trace.certificate_expires_at):
         trace.certificate_expires_at = expiry
 
 
-def _verification_message(exc: ssl.SSLCertVerificationError, secured: TlsConnection, host: str) -> str:
-    problem = _VERIFICATION_ERRORS.get(exc.verify_code, f"was not accepted: {exc.verify_message}")
-    return f"the certificate {problem.format(host=host, expiry=_readable_time(secured.earliest_expiry()))}"
+def verification_message(code: int, host: str, expiry: datetime | None, words: str = "") -> str:
+    """Why a certificate was not accepted, by the code and the words of OpenSSL."""
+    problem = _VERIFICATION_ERRORS.get(code, f"was not accepted: {words or f'error {code} of OpenSSL'}")
+    return f"the certificate {problem.format(host=host, expiry=_readable_time(expiry))}"
 
 
 def _readable_time(moment: datetime | None) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 import certifi
 
+from probes.wire.stapling_contexts import StaplingContexts
 from tocsin.domain.targets.tls_options import ClientCertificate, TlsOptions, TlsVersion
 
 _MOST_KEPT: Final = 256
@@ -24,6 +25,7 @@ class TlsContexts:
 
     def __init__(self, extra_ca_file: str | None = None) -> None:
         self._extra_ca_file = extra_ca_file
+        self.stapling = StaplingContexts(extra_ca_file)
         self._kept: OrderedDict[_Key, ssl.SSLContext] = OrderedDict()
 
     def of(self, options: TlsOptions | None = None, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:

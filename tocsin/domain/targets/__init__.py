@@ -15,12 +15,14 @@ from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
+from tocsin.domain.targets.tls import TlsTarget
 
 OWN_KINDS: Final[Mapping[str, type[Target]]] = {
     model.kind: model
     for model in (
         HttpTarget,
         TcpTarget,
+        TlsTarget,
         KubernetesTarget,
         HeartbeatTarget,
         SqlTarget,
