@@ -35,6 +35,7 @@ sockets: dict[WebSocket, str] = {}
 def event() -> CheckResultEvent:
     """A result like those that are recorded."""
     row: dict[str, Any] = dict.fromkeys(("reason", "message", "resolve_us", "tls_us", "certificate_expires_at"))
+    row |= dict.fromkeys(("attempts", "tls_verified", "evidence"))
     row |= {
         "slot": NOW,
         "started_at": NOW,
