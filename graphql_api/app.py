@@ -12,6 +12,7 @@ from graphql_api.front_page import front_route
 from graphql_api.live.entry import Entry
 from graphql_api.live.routes import live_routes
 from graphql_api.operations import operation_routes
+from graphql_api.probe_metrics import ProbeMetrics
 from graphql_api.request_telemetry import RequestTelemetry
 from graphql_api.schema import schema
 from graphql_api.view import Gate, GraphQLView
@@ -42,8 +43,14 @@ def create_app(settings: Settings) -> Starlette:
             finally:
                 sender.close()
 
+    probe_metrics = ProbeMetrics(gate) if settings.api.probe_metrics else None
     app = Starlette(
-        routes=[Route("/graphql", GraphQLView(gate)), *live_routes(entry), *operation_routes(settings), front_route()],
+        routes=[
+            Route("/graphql", GraphQLView(gate)),
+            *live_routes(entry),
+            *operation_routes(settings, probe_metrics),
+            front_route(),
+        ],
         middleware=[Middleware(RequestTelemetry)],
         lifespan=lifespan,
     )

@@ -15,7 +15,7 @@ from tocsin.domain import errors
 
 UNAVAILABLE: Final = "UNAVAILABLE"
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
-_AWAY: Final = (
+AWAY: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -90,7 +90,7 @@ def _own_code(error: GraphQLError) -> str:
 
 def is_away(cause: Exception) -> bool:
     """Whether the database could not be asked, rather than the program being wrong."""
-    return isinstance(cause, _AWAY)
+    return isinstance(cause, AWAY)
 
 
 def _hide(error: GraphQLError, cause: Exception, request_id: str) -> None:

@@ -1,5 +1,6 @@
 """What orchestrators and Prometheus ask: whether the API lives, whether the platform is ready, what it counts."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -12,6 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from graphql_api.errors import AWAY
+from graphql_api.probe_metrics import ProbeMetrics, decompressed
+from graphql_api.view import RefusedRequestError
 from tocsin.ledger_health import Ledger, State
 from tocsin.readiness import Readiness, Report
 from tocsin.settings import Settings
@@ -20,8 +24,11 @@ from tocsin.telemetry import all_metrics
 OPERATION_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def operation_routes(settings: Settings) -> list[Route]:
-    """`/healthz`, `/readyz` and `/metrics`: open to everybody, and bounded in time and in what they cost."""
+def operation_routes(settings: Settings, probe_metrics: ProbeMetrics | None = None) -> list[Route]:
+    """`/healthz`, `/readyz` and `/metrics`: open to everybody, and bounded in time and in what they cost.
+
+    Who shows a token is told of the checks that it opens, where that is wanted.
+    """
     readiness = Readiness(settings.servers)
 
     async def healthz(_: Request) -> Response:
@@ -31,11 +38,26 @@ def operation_routes(settings: Settings) -> list[Route]:
         report = await readiness.report()
         return Response(_body(report), 503 if report.state is State.NOT_READY else 200, media_type="application/json")
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        if probe_metrics is not None and "authorization" in request.headers:
+            return await _probe_metrics(probe_metrics, request)
         report = await readiness.report()
         return Response(all_metrics() + _platform_metrics(report), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+async def _probe_metrics(probe_metrics: ProbeMetrics, request: Request) -> Response:
+    try:
+        body = await probe_metrics.compressed(request.headers["authorization"])
+    except RefusedRequestError as refusal:
+        return PlainTextResponse(f"{refusal}\n", refusal.status, headers=refusal.headers)
+    except AWAY:
+        return PlainTextResponse("the database does not answer; check that it runs\n", 503)
+    headers = {"Content-Type": CONTENT_TYPE_LATEST, "Vary": "Authorization, Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(body, headers={**headers, "Content-Encoding": "gzip"})
+    return Response(await asyncio.to_thread(decompressed, body), headers=headers)
 
 
 def _body(report: Report) -> bytes:

@@ -27,11 +27,15 @@ class Servers:
 
 @dataclass(frozen=True)
 class Api:
-    """Where the API listens. `allowed_origins` may open WebSockets besides the API's own origin."""
+    """Where the API listens. `allowed_origins` may open WebSockets besides the API's own origin.
+
+    `probe_metrics` says whether `/metrics` tells holders of a token how each check is.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_origins: tuple[str, ...] = ()
+    probe_metrics: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             host=environment.get("TOCSIN_HOST", Api.host),
             port=_read(environment, "TOCSIN_PORT", Api.port, values.read_port),
             allowed_origins=_read(environment, "TOCSIN_ALLOWED_ORIGINS", (), values.read_origins),
+            probe_metrics=_read(environment, "TOCSIN_PROBE_METRICS", False, values.read_boolean),
         ),
         receiver=Receiver(
             host=environment.get("TOCSIN_RECEIVER_HOST") or Receiver.host,

@@ -8,30 +8,16 @@ from healthcheck_operator.durations import format_duration
 from healthcheck_operator.specs import Wish
 from healthcheck_operator.status_schema import MAXIMUM_TARGET_LENGTH
 from tocsin.domain.definitions import DEFAULT_INTERVAL, DefinitionFields
+from tocsin.domain.targets.shown import shown_address
 
 
 def shown_spec(wish: Wish, target: Mapping[str, Any]) -> dict[str, str]:
     """The parts `type`, `target` and `schedule` of a status."""
     return {
         "type": wish.kind,
-        "target": _target(target)[:MAXIMUM_TARGET_LENGTH],
+        "target": shown_address(target)[:MAXIMUM_TARGET_LENGTH],
         "schedule": _schedule(wish.definition),
     }
-
-
-def _target(fields: Mapping[str, Any]) -> str:
-    match fields:
-        case {"url": str(url)}:
-            return url
-        case {"host": str(host), "port": int(port)}:
-            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        case {"workload": {"kind": kind, "name": name}}:
-            return f"{kind}/{name}"
-        case {"pods": {"selector": selector}}:
-            return f"Pods {selector}"
-        case {"resource": {"resource": plural, "name": name}}:
-            return f"{plural}/{name}"
-    return ""
 
 
 def _schedule(definition: DefinitionFields) -> str:
