@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from healthcheck_operator.names import property_name, secret_sibling
-from tocsin.domain.targets.rules import Requirement, Rule
+from tocsin.domain.targets.rules import Need, Requirement, Rule
 
 _SELF: Final = re.compile(r"\bself\b")
 
@@ -44,18 +44,30 @@ def lifted(name: str, rules: Iterable[Validation]) -> list[Validation]:
 
 
 def model_rules(model: type[BaseModel], secrets: Iterable[str]) -> list[Validation]:
-    """A model's requirements; one of a field that may be a secret holds for its sibling too."""
+    """A model's requirements and needs; a requirement of a field that may be a secret holds for its sibling too."""
     requirements: tuple[Requirement, ...] = getattr(model, "requirements", ())
-    return _one_of(getattr(model, "one_of", ())) + [
-        validation(f"!has(self.{name}) || ({requirement.expression})", requirement.message, name)
-        for requirement in requirements
-        for name in _names(requirement.field, secrets)
-    ]
+    return (
+        _one_of(getattr(model, "one_of", ()))
+        + _needs(getattr(model, "needs", ()))
+        + [
+            validation(f"!has(self.{name}) || ({requirement.expression})", requirement.message, name)
+            for requirement in requirements
+            for name in _names(requirement.field, secrets)
+        ]
+    )
 
 
 def _one_of(fields: Iterable[str]) -> list[Validation]:
     names = [property_name(field) for field in fields]
     return exactly_one(names, f"must have exactly one of {', '.join(names)}") if names else []
+
+
+def _needs(needs: Iterable[Need]) -> list[Validation]:
+    return [
+        validation(f"!({need.expression}) || has(self.{name})", need.message, name, "FieldValueRequired")
+        for need in needs
+        for name in (property_name(need.field),)
+    ]
 
 
 def _names(field: str, secrets: Iterable[str]) -> tuple[str, ...]:

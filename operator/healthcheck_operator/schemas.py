@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 from healthcheck_operator.names import property_name, secret_sibling
 from healthcheck_operator.rules import Validation, field_rules, lifted, model_rules, secret_rules
 from healthcheck_operator.schema_parts import RULES, Schema, object_schema, secret_source_schema, with_rules
-from tocsin.domain.targets.model import is_set_by_operator, may_be_secret
+from tocsin.domain.facts import Source
+from tocsin.domain.targets.model import Target, is_set_by_operator, may_be_secret
 
 _SCALARS: Final[Mapping[type, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 # By the kind of value: the attribute of pydantic's constraint, and what JSON Schema calls it.
@@ -35,9 +36,23 @@ def model_schema(model: type[BaseModel]) -> Schema:
     secrets = {name: info.is_required() for name, info in fields.items() if may_be_secret(info)}
     required = tuple(property_name(name) for name in fields if fields[name].is_required() and name not in secrets)
     properties = {property_name(name): _field_schema(f"{model.__name__}.{name}", fields[name]) for name in fields}
+    if issubclass(model, Target):
+        _name_sources(model, properties["assertions"])
     siblings = {secret_sibling(name): secret_source_schema(property_name(name)) for name in secrets}
     rules = [*_lift_rules(properties), *secret_rules(secrets), *model_rules(model, secrets)]
     return with_rules(object_schema({**properties, **siblings}, (model.__doc__ or "").strip(), required), rules)
+
+
+def _name_sources(model: type[Target], assertions: Schema) -> None:
+    """Leave those sources that the kind knows, and the rules that speak of no others alone."""
+    items = assertions["items"]
+    known = {source.value for source in model.known_sources()}
+    items["properties"]["source"]["enum"] = [source.value for source in Source if source in known]
+    items[RULES] = [rule for rule in items[RULES] if not (named := _sources_in(rule)) or named & known]
+
+
+def _sources_in(rule: Validation) -> set[str]:
+    return {source.value for source in Source if f"'{source}'" in rule["rule"]}
 
 
 def _lift_rules(properties: Mapping[str, Schema]) -> list[Validation]:

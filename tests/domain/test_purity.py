@@ -10,7 +10,10 @@ import pytest
 
 import tocsin.domain
 
-LIBRARIES = {"cronsim", "cryptography", "pydantic", "pydantic_core", "re2", "tocsin"}
+LIBRARIES = {
+    *("cel_expr_python", "cronsim", "cryptography", "jsonpath", "jsonschema_rs", "orjson", "pydantic", "pydantic_core"),
+    *("re2", "tocsin"),
+}
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "getpass", "glob", "http", "imaplib", "importlib", "io"),
     *("logging", "mmap", "multiprocessing", "os", "pathlib", "pickle", "platform", "random", "sched", "secrets"),

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from healthcheck_operator.crd import custom_resource_definition
 from healthcheck_operator.schemas import model_schema
 from healthcheck_operator.target_schemas import kind_schema
+from tocsin.domain.facts import Source
 from tocsin.domain.targets import KINDS
 from tocsin.domain.targets.addresses import Host, Port
 from tocsin.domain.targets.model import MayBeSecret, SetByOperator, Target
@@ -94,7 +95,7 @@ def test_host_and_port_may_be_given_by_a_reference_to_a_service() -> None:
 
 def test_a_url_may_be_given_by_three_references() -> None:
     schema = kind_schema(Finger)
-    assert set(schema["properties"]) == {"url", "serviceRef", "ingressRef", "httpRouteRef"}
+    assert set(schema["properties"]) - set(Target.model_fields) == {"url", "serviceRef", "ingressRef", "httpRouteRef"}
     assert set(schema["properties"]["serviceRef"]["properties"]) == {"name", "port", "path", "scheme"}
 
 
@@ -179,7 +180,25 @@ def test_every_validator_of_fields_together_has_a_requirement(kind: str) -> None
     validated = {
         field for found in model.__pydantic_decorators__.field_validators.values() for field in found.info.fields
     }
-    assert validated <= {requirement.field for requirement in model.requirements}
+    # What all kinds share is bounded otherwise: sources by an enum, and CEL cannot tell what is CEL.
+    assert validated - set(Target.model_fields) <= {requirement.field for requirement in model.requirements}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_assertions_are_about_what_the_kind_knows(kind: str) -> None:
+    schema = model_schema(KINDS[kind])["properties"]["assertions"]["items"]["properties"]["source"]
+    assert set(schema["enum"]) == KINDS[kind].sources | {Source.LATENCY}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rules_of_assertions_speak_of_what_the_kind_knows(kind: str) -> None:
+    for rule in rules(model_schema(KINDS[kind])["properties"]["assertions"]["items"]):
+        named = {source for source in Source if f"'{source}'" in rule}
+        assert not named or named & KINDS[kind].known_sources()
+
+
+def test_what_all_kinds_share_comes_after_what_is_their_own() -> None:
+    assert list(model_schema(Finger)["properties"])[-2:] == ["assertions", "conditions"]
 
 
 def test_every_object_of_the_spec_has_its_properties_and_everything_is_bounded() -> None:

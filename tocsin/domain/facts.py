@@ -1,7 +1,7 @@
 """What a probe saw of its target, by source: assertions are made on it, and evidence is kept of it."""
 
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 
 class Source(StrEnum):
@@ -14,9 +14,14 @@ class Source(StrEnum):
     SIZE = "SIZE"  # int: bytes of the content as they came
     RECORD = "RECORD"  # tuple of str: the records of a DNS answer, in presentation format
     LATENCY = "LATENCY"  # by phase, in milliseconds; the runner knows it
-    CERTIFICATE = "CERTIFICATE"  # dict: days (float, of the earliest expiry), names, issuer, protocol, cipher, ...
+    CERTIFICATE = "CERTIFICATE"  # dict, see CERTIFICATE_FIELDS; days and protocol are known wherever TLS is
     LOSS = "LOSS"  # float: percent of packets that were not answered
     ROUND_TRIP = "ROUND_TRIP"  # dict: min, mean, max in milliseconds
 
+
+# days (float, to the earliest expiry in the chain), names (list of str), issuer, subject, protocol, cipher, ocsp (str)
+CERTIFICATE_FIELDS: Final = ("days", "names", "issuer", "subject", "protocol", "cipher", "ocsp")
+LATENCY_PHASES: Final = ("total", "resolve", "connect", "tls", "processing", "transfer")
+ROUND_TRIP_FIGURES: Final = ("min", "mean", "max")
 
 Facts: TypeAlias = dict[Source, Any]
