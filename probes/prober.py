@@ -12,6 +12,7 @@ from probes.kinds.redis import probe_redis
 from probes.kinds.sql.prober import probe_sql
 from probes.kinds.tcp import probe_tcp
 from probes.kinds.tls import probe_tls
+from probes.kinds.websocket import probe_websocket
 from probes.trace import Trace
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
@@ -22,6 +23,7 @@ from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 from tocsin.domain.targets.tls import TlsTarget
+from tocsin.domain.targets.websocket import WebSocketTarget
 
 Prober = Callable[[Any, Engine, Trace], Awaitable[None]]
 """Takes a target of its kind, returns if it is as expected, raises ProbeFailure if not.
@@ -36,6 +38,7 @@ _OWN: Final[Mapping[str, Prober]] = {
     TlsTarget.kind: probe_tls,
     KubernetesTarget.kind: probe_kubernetes,
     GrpcTarget.kind: probe_grpc,
+    WebSocketTarget.kind: probe_websocket,
     HeartbeatTarget.kind: probe_heartbeat,
     SqlTarget.kind: probe_sql,
     RedisTarget.kind: probe_redis,

@@ -6,12 +6,18 @@ from typing import Final
 
 import httpx
 
+from probes.deadline import Deadline
 from probes.failures import ProbeFailure
+from probes.trace import Trace
 from probes.wire.http_transport import Reply
+from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 
 Decode = Callable[[bytes], Iterable[bytes]]
 
+# How much is kept of a response that is not as expected, and how long it is waited for.
+EXCERPT_BYTES: Final = 4096
+_EXCERPT_SECONDS: Final = 1.0
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _DECODED_PART_BYTES: Final = 64 * 1024
 
@@ -54,6 +60,19 @@ class Content:
             text = content.decode("utf-8", "replace")
         # What is noted may be stored, and PostgreSQL stores no NUL.
         return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+async def note_excerpt(reply: Reply, trace: Trace) -> None:
+    """Note the first of the body as evidence. Nothing that goes wrong with it says more than the status does."""
+    content = Content(reply, EXCERPT_BYTES)
+    excerpt = b""
+    try:
+        with Deadline(min(_EXCERPT_SECONDS, trace.remaining_seconds / 2)):
+            async for part in content.parts():
+                excerpt += part
+    except (TimeoutError, ProbeFailure):
+        pass
+    trace.facts[Source.BODY] = content.text(excerpt)
 
 
 class TextSearch:

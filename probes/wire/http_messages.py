@@ -83,6 +83,7 @@ class ResponseParser:
         self.status_code = 0
         self.head_complete = False
         self.complete = False
+        self.upgraded = b""  # what came behind a response that ends HTTP on its connection
         self._has_body = has_body
         self._body: list[bytes] = []
         self._head_bytes = 0
@@ -100,6 +101,8 @@ class ResponseParser:
             data = self._feed_head(data)
         if data and not self.complete:
             self._parse(data)
+        elif self.status_code == _SWITCHING_PROTOCOLS:
+            self.upgraded += data
 
     def feed_end(self) -> None:
         """The peer closed the connection. Raises ProbeFailure with reason PROTOCOL unless the response may end so."""
@@ -130,8 +133,9 @@ class ResponseParser:
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
             self.complete = True
+            self.upgraded = data[upgrade.args[0] :]
         except httptools.HttpParserError as exc:
             if not self.complete:
                 raise ProbeFailure(Reason.PROTOCOL, f"the response is not valid HTTP/1.1: {exc}") from exc

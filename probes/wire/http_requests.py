@@ -27,11 +27,11 @@ def make_request(method: str, url: str, headers: RawHeaders, content: bytes | No
         raise ProbeFailure(Reason.DNS, "the URL names no valid host") from exc
 
 
-def complete_headers(own: Iterable[HttpHeader], others: RawHeaders) -> RawHeaders:
+def complete_headers(own: Iterable[HttpHeader], others: RawHeaders, connection: bytes = b"close") -> RawHeaders:
     """The headers of a target, and others that it does not have itself. The connection carries one exchange."""
     given = [(header.name.encode("ascii"), header.value.encode("ascii")) for header in own]
     names = {name.lower() for name, _ in given}
-    return [*(header for header in others if header[0].lower() not in names), *given, (b"Connection", b"close")]
+    return [*(header for header in others if header[0].lower() not in names), *given, (b"Connection", connection)]
 
 
 def with_query(url: str, parameters: Iterable[HttpParameter]) -> str:

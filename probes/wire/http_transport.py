@@ -50,7 +50,9 @@ class ResponseBody(Protocol):
         """Drop what has not been read, and the connection."""
 
 
-class _Http1Body:
+class Http1Body:
+    """A body, or what follows it on its connection."""
+
     def __init__(self, connection: ByteStream, parser: ResponseParser) -> None:
         self._connection = connection
         self._parser = parser
@@ -65,6 +67,10 @@ class _Http1Body:
 
     def close(self) -> None:
         self._connection.abort()
+
+    def take_over(self) -> tuple[ByteStream, bytes]:
+        """The connection of a response that ends HTTP on it, and what has come of the other protocol."""
+        return self._connection, self._parser.upgraded
 
 
 class _Stream(httpx.AsyncByteStream):
@@ -118,7 +124,7 @@ async def _converse(call: Call, connection: ByteStream) -> Reply:
     parser = ResponseParser(has_body=call.request.method != "HEAD")
     while not parser.head_complete:
         await _feed(parser, connection)
-    return Reply(call.request, parser.status_code, parser.headers, _Http1Body(connection, parser))
+    return Reply(call.request, parser.status_code, parser.headers, Http1Body(connection, parser))
 
 
 async def _converse_in_http2(call: Call, connection: ByteStream) -> Reply:

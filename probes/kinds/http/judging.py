@@ -1,23 +1,16 @@
 """Judging a response, and noting what was seen of it."""
 
-from typing import Final
-
 import httpx
 
-from probes.deadline import Deadline
 from probes.failures import ProbeFailure
 from probes.trace import Trace
 from probes.wire.http_auth import require_welcome
-from probes.wire.http_content import Content, TextSearch, encode_text
+from probes.wire.http_content import EXCERPT_BYTES, Content, TextSearch, encode_text, note_excerpt
 from probes.wire.http_messages import HeaderLines
 from probes.wire.http_transport import Reply, ResponseBody
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
-
-# How much is kept of a response that is not as expected, and how long it is waited for.
-EXCERPT_BYTES: Final = 4096
-_EXCERPT_SECONDS: Final = 1.0
 
 
 async def judge(reply: Reply, target: HttpTarget, trace: Trace) -> None:
@@ -109,16 +102,3 @@ def _require_found(search: TextSearch, content: Content) -> None:
 
 def _readable(size_bytes: int) -> str:
     return f"{size_bytes // 1024} KiB" if size_bytes >= 1024 else f"{size_bytes} bytes"
-
-
-async def note_excerpt(reply: Reply, trace: Trace) -> None:
-    """Note the first of the body as evidence. Nothing that goes wrong with it says more than the status does."""
-    content = Content(reply, EXCERPT_BYTES)
-    excerpt = b""
-    try:
-        with Deadline(min(_EXCERPT_SECONDS, trace.remaining_seconds / 2)):
-            async for part in content.parts():
-                excerpt += part
-    except (TimeoutError, ProbeFailure):
-        pass
-    trace.facts[Source.BODY] = content.text(excerpt)

@@ -16,6 +16,7 @@ from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 from tocsin.domain.targets.tls import TlsTarget
+from tocsin.domain.targets.websocket import WebSocketTarget
 
 OWN_KINDS: Final[Mapping[str, type[Target]]] = {
     model.kind: model
@@ -28,6 +29,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
         SqlTarget,
         RedisTarget,
         GrpcTarget,
+        WebSocketTarget,
     )
 }
 KINDS: Final[Mapping[str, type[Target]]] = {**OWN_KINDS, **installed_targets(OWN_KINDS)}
