@@ -18,7 +18,7 @@ from tocsin.encryption import KeyRing
 from tocsin.listening import url_of
 from tocsin.models import TokenPermission
 from tocsin.rate_limit import RateLimiter
-from tocsin.services import check_rows, history
+from tocsin.services import check_rows, history, incidents
 from tocsin.services.accounts import Principal
 from tocsin.services.heartbeats import ShownHeartbeat, shown_heartbeats
 from tocsin.settings import Receiver
@@ -81,6 +81,7 @@ class Context:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 await self._stack.aclose()
         self.checks.clear_all()
+        self.incident_evidence.clear_all()
         self._uptimes.clear()
         self._latencies.clear()
         self.heartbeats.clear_all()
@@ -144,6 +145,16 @@ class Context:
     async def _load_heartbeats(self, keys: list[int]) -> "list[ShownHeartbeat | None]":
         async with self.reading() as connection:
             found = await shown_heartbeats(connection, keys)
+        return [found.get(key) for key in keys]
+
+    @cached_property
+    def incident_evidence(self) -> "DataLoader[int, str | None]":
+        """What was kept for incidents, as JSON, by their keys; it is large, and read where it is asked for."""
+        return DataLoader(load_fn=self._load_incident_evidence)
+
+    async def _load_incident_evidence(self, keys: list[int]) -> list[str | None]:
+        async with self.reading() as connection:
+            found = await incidents.evidence_by_key(connection, keys)
         return [found.get(key) for key in keys]
 
     @cached_property

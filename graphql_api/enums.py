@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import strawberry
 
 from tocsin.domain.heartbeats import ReportKind, ReportSource
+from tocsin.domain.facts import Source
 from tocsin.domain.observations import Outcome, Reason
 from tocsin.domain.status import Status
 from tocsin.domain.targets import KINDS
@@ -23,6 +24,7 @@ __all__ = [
     "ReportKind",
     "ReportSource",
     "Resolution",
+    "Source",
     "Status",
     "TokenPermission",
 ]
@@ -36,6 +38,7 @@ _DESCRIPTIONS: Final[dict[type[Enum], tuple[str, str]]] = {
         "Outcome",
         "How a slot ended. MISSED: nothing was probed. UNKNOWN: the probe could not judge the target.",
     ),
+    Source: ("Source", Source.__doc__ or ""),
     Reason: ("Reason", "Why a slot did not end in success."),
     ReportKind: ("HeartbeatReportKind", "What a report says. LOG says nothing of success or failure."),
     ReportSource: ("HeartbeatReportSource", "How a report came."),

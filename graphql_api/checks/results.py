@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 import asyncpg
 import strawberry
 
+from graphql_api.checks.evidence import Evidence
 from graphql_api.enums import Outcome, Reason
+from graphql_api.fields import described
 from tocsin.models.codes import OUTCOMES, reason_of
 from tocsin.services import history
 
@@ -48,6 +50,15 @@ class CheckResult:
     certificate_expires_at: datetime | None = strawberry.field(
         description="When the first certificate of the presented chain expires."
     )
+    tls_verified: bool | None = strawberry.field(
+        description="Whether the certificate was verified; false where the target skips it, null without TLS."
+    )
+    attempts: int = strawberry.field(description="How often the target was probed, as its retries say.")
+    stored_evidence: strawberry.Private[str | None]
+
+    @described("What was kept of the failure; of failures that are alike, of few.")
+    def evidence(self) -> Evidence | None:
+        return Evidence.of(self.stored_evidence)
 
     @classmethod
     def from_row(cls, row: asyncpg.Record, location: str = "default") -> "CheckResult":
@@ -66,6 +77,9 @@ class CheckResult:
             location=location,
             address=None if row["address"] is None else str(row["address"]),
             certificate_expires_at=row["certificate_expires_at"],
+            tls_verified=row["tls_verified"],
+            attempts=row["attempts"] or 1,
+            stored_evidence=row["evidence"],
         )
 
     @classmethod
@@ -83,6 +97,9 @@ class CheckResult:
             location=result.location,
             address=result.address,
             certificate_expires_at=result.certificate_expires_at,
+            tls_verified=result.tls_verified,
+            attempts=result.attempts,
+            stored_evidence=result.evidence,
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import asyncpg
 import strawberry
 
+from graphql_api.checks.evidence import Evidence
 from graphql_api.context import Info
 from graphql_api.enums import IncidentEventKind, IncidentStatus, Reason, Resolution
 from graphql_api.fields import described
@@ -74,6 +75,10 @@ class Incident(Node):
     @described("The check whose target was down; null once it is deleted and forgotten.")
     async def check(self, info: Info) -> Annotated["Check", strawberry.lazy("graphql_api.checks.types")] | None:
         return await info.context.checks.load(self.check_key)
+
+    @described("What was kept of the failures that opened it, of the last one that anything was kept of.")
+    async def evidence(self, info: Info) -> Evidence | None:
+        return Evidence.of(await info.context.incident_evidence.load(self.key))
 
     @described("What happened to the incident, the oldest first.")
     async def events(

@@ -28,6 +28,7 @@ SHORT_LISTS = {  # each with the limit that its input has
     ("HttpTarget", "headers"),
     ("HttpTarget", "expectedStatus"),
     ("InvalidInput", "problems"),
+    *(("Evidence", name) for name in ("failedAssertions", "headers", "facts", "attempts")),
 }
 ALL_MUTATIONS = {
     *("createSite", "updateSite", "deleteSite", "createCheck", "updateCheck", "deleteCheck", "pauseCheck"),

@@ -64,6 +64,32 @@ async def test_evidence_is_stored_with_the_attempts_that_it_took(
     assert [tuple(row) for row in rows] == [(3, False, '{"bodyExcerpt": "sorry"}'), (None, None, None)]
 
 
+def with_evidence(kept: Result, number: int) -> Result:
+    return replace(kept, observation=replace(kept.observation, evidence=f'{{"body": "{number}"}}'))
+
+
+async def test_an_incident_keeps_the_newest_evidence_of_the_failures_that_opened_it(
+    connection: Connection, owner: Connection, make_check: MakeCheck
+) -> None:
+    results = await results_of(owner, await make_check(), "FSFFF")
+    for number in (0, 2, 3):
+        results[number] = with_evidence(results[number], number)
+    await record(connection, results, NOON)
+    await owner.execute("DELETE FROM results")
+    assert await owner.fetchval("SELECT evidence->>'body' FROM incidents") == "3"
+
+
+async def test_an_incident_without_evidence_among_its_failures_has_none(
+    connection: Connection, owner: Connection, make_check: MakeCheck
+) -> None:
+    results = await results_of(owner, await make_check(), "FSFFFF")
+    for number in (0, 1, 5):
+        results[number] = with_evidence(results[number], number)
+    await record(connection, results[:5], NOON)
+    await record(connection, results[5:], NOON)
+    assert await owner.fetchval("SELECT evidence FROM incidents") is None
+
+
 async def test_a_repeat_is_stored_once_and_changes_nothing(
     connection: Connection, owner: Connection, make_check: MakeCheck
 ) -> None:

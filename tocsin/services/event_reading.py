@@ -105,7 +105,7 @@ FROM events WHERE organization_id = $1 AND number BETWEEN $2 AND $3
 _RESULTS = """
 SELECT k.place, r.check_id, r.slot, r.started_at, r.duration_us, r.outcome, r.reason, r.message, r.status_code,
        r.resolve_us, r.connect_us, r.tls_us, r.processing_us, r.transfer_us, r.address, r.certificate_expires_at,
-       l.name AS location
+       r.attempts, r.tls_verified, r.evidence, l.name AS location
 FROM unnest($1::bigint[], $2::timestamptz[], $3::smallint[]) WITH ORDINALITY AS k (check_id, slot, location_id, place)
 JOIN results r ON r.check_id = k.check_id AND r.slot = k.slot AND r.location_id = k.location_id
 JOIN locations l ON l.id = r.location_id

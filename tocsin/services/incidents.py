@@ -98,6 +98,14 @@ async def incidents_by_key(connection: Connection, keys: Sequence[int]) -> list[
     return await connection.fetch(f"{_SELECT} WHERE i.id = ANY($1::bigint[])", list(keys))
 
 
+_EVIDENCE = "SELECT id, evidence FROM incidents WHERE id = ANY($1::bigint[]) AND evidence IS NOT NULL"
+
+
+async def evidence_by_key(connection: Connection, keys: Sequence[int]) -> dict[int, str]:
+    """What was kept of the failures that opened these incidents, as JSON."""
+    return {row["id"]: row["evidence"] for row in await connection.fetch(_EVIDENCE, list(keys))}
+
+
 _EVENTS = "SELECT id, incident_id, version, kind, at, message, actor FROM incident_events"
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.database import Connection
+from tocsin.domain.observations import Outcome
 from tocsin.domain.schedule import MILLISECOND
 from tocsin.domain.status import Event, IncidentOpened, IncidentResolved, Status, StatusChanged
 from tocsin.models import IncidentEventKind, Resolution
-from tocsin.models.codes import reason_code
+from tocsin.models.codes import OUTCOME_CODES, reason_code
 from tocsin.services.event_log import News
 
 # The one location of an installation, until there are several.
@@ -32,10 +33,16 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5:
                      $7::timestamptz[], $8::smallint[])
 RETURNING id, organization_id
 """
+_FAILURE = OUTCOME_CODES[Outcome.FAILURE]
+# The evidence is copied, as results are not kept for as long.
 _OPEN_INCIDENTS = """
 WITH opened AS (
-    INSERT INTO incidents (organization_id, check_id, opened_at, detected_at, cause, message)
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[])
+    INSERT INTO incidents (organization_id, check_id, opened_at, detected_at, cause, message, evidence)
+    SELECT o.*, (SELECT r.evidence FROM results r
+                 WHERE r.check_id = o.check_id AND r.slot BETWEEN o.opened_at AND o.detected_at AND r.outcome = $8
+                   AND r.evidence IS NOT NULL ORDER BY r.slot DESC LIMIT 1)
+    FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[])
+      AS o (organization_id, check_id, opened_at, detected_at, cause, message)
     ON CONFLICT (check_id) WHERE resolved_at IS NULL DO NOTHING
     RETURNING id, organization_id, version, detected_at, message
 )
@@ -104,7 +111,7 @@ async def _open_incidents(connection: Connection, events: Sequence[CheckEvent], 
     ]
     if rows:
         columns = map(list, zip(*rows, strict=True))
-        for row in await connection.fetch(_OPEN_INCIDENTS, *columns, IncidentEventKind.OPENED):
+        for row in await connection.fetch(_OPEN_INCIDENTS, *columns, IncidentEventKind.OPENED, _FAILURE):
             news[row["organization_id"]].incident_event_ids.append(row["id"])
 
 
