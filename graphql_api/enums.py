@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import strawberry
 
-from tocsin.domain.heartbeats import ReportKind, ReportSource
 from tocsin.domain.facts import Source
+from tocsin.domain.heartbeats import ReportKind, ReportSource
 from tocsin.domain.observations import Outcome, Reason
 from tocsin.domain.status import Status
 from tocsin.domain.targets import KINDS
