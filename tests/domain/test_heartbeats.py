@@ -161,6 +161,11 @@ def test_nothing_gets_late_while_reports_cannot_come_in() -> None:
     assert reason_with(Reception(at(3)), 60, success(0)) is Reason.HEARTBEAT_AWAITED
 
 
+def test_what_came_in_meanwhile_is_waited_for_before_anything_is_late() -> None:
+    assert reason_with(Reception(at(6)), 6.02, success(0)) is None
+    assert reason_with(Reception(at(6.01)), 6.02, success(0)) is Reason.HEARTBEAT_OVERDUE
+
+
 def test_after_an_interruption_the_next_report_has_its_whole_time() -> None:
     reception = Reception(at(36), at(3), at(30))
     assert reason_with(reception, 36, success(0)) is Reason.HEARTBEAT_AWAITED

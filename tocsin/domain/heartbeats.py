@@ -18,8 +18,8 @@ from tocsin.domain.observations import Reason
 LONGEST_RUN: Final = timedelta(hours=72)
 MAXIMUM_OPEN_RUNS: Final = 100
 MAXIMUM_PAYLOAD_BYTES: Final = 10_000
-# Clients try again within it, so an interruption this short loses nothing.
-SHORTEST_INTERRUPTION: Final = timedelta(seconds=10)
+# Receivers show every second that reports can come in; when none has for so long, they cannot.
+SHORTEST_INTERRUPTION: Final = timedelta(seconds=3)
 # A clock that is ahead lets a job run before its time: so much earlier, its report still counts for the instant.
 EARLIEST: Final = timedelta(seconds=30)
 
@@ -119,6 +119,10 @@ class Reception:
     interrupted_at: datetime | None = None
     resumed_at: datetime | None = None
 
+    def known_at(self, now: datetime) -> datetime:
+        """Up to which instant it is known what has come in, when no interruption lasts."""
+        return min(self.through, now) if now - self.through <= SHORTEST_INTERRUPTION else now
+
     def interruptions(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
         """From when until when nothing could come in: one that is over, and one that lasts."""
         if self.interrupted_at is not None and self.resumed_at is not None:
@@ -141,13 +145,15 @@ def judged(heartbeat: Heartbeat, rhythm: Rhythm, reception: Reception | None, no
         return Verdict(Reason.HEARTBEAT_AWAITED, "nothing has reported in yet: no receiver has run so far")
     if heartbeat.last is not None and heartbeat.last.kind is ReportKind.FAILURE:
         return Verdict(Reason.HEARTBEAT_FAILED, _failure(heartbeat.last, now))
-    interruptions = tuple(reception.interruptions(now))
-    if run := _overdue_run(heartbeat, rhythm, interruptions, now):
+    interruptions, known_at = tuple(reception.interruptions(now)), reception.known_at(now)
+    if run := _overdue_run(heartbeat, rhythm, interruptions, known_at):
         message = f"started {_ago(run.started_at, now)} and has not ended, due within {_span(rhythm.grace)}"
         return Verdict(Reason.HEARTBEAT_OVERDUE, message)
     if heartbeat.last is None:
         return Verdict(Reason.HEARTBEAT_AWAITED, "nothing has reported in yet")
-    return _judged_by_time(heartbeat.last.received_at, rhythm, interruptions, now)
+    if known_at <= rhythm.deadline_after(heartbeat.last.received_at):
+        return None
+    return _judged_late(heartbeat.last.received_at, rhythm, interruptions, now)
 
 
 Interruptions = Sequence[tuple[datetime, datetime]]
@@ -167,9 +173,7 @@ def _between(interruptions: Interruptions, start: datetime, end: datetime) -> bo
     return any(began < end and ended > start for began, ended in interruptions)
 
 
-def _judged_by_time(last_at: datetime, rhythm: Rhythm, interruptions: Interruptions, now: datetime) -> Verdict | None:
-    if now <= rhythm.deadline_after(last_at):
-        return None
+def _judged_late(last_at: datetime, rhythm: Rhythm, interruptions: Interruptions, now: datetime) -> Verdict:
     since = last_at
     for began, ended in interruptions:
         # A report may have been lost in it, so the next one is waited for from its end.
