@@ -17,7 +17,7 @@ Sample: TypeAlias = tuple[str, str, float]
 HELP: Final[Mapping[str, str]] = {
     "probe_success": "Whether the newest probe that could tell succeeded.",
     "probe_duration_seconds": "How long it took.",
-    "probe_dns_lookup_time_seconds": "How long resolving the name took.",
+    "probe_dns_lookup_time_seconds": "How long resolving the name took; 0 for an address.",
     "probe_ip_protocol": "Whether it went over IPv4 or IPv6.",
     "probe_failed_due_to_regex": "Whether it failed since what came was not as expected.",
     "probe_http_status_code": "Status of the response; 0 without one.",
@@ -81,9 +81,8 @@ def _samples(row: asyncpg.Record) -> Iterator[Sample]:
         return
     yield "probe_success", "", float(outcome is not Outcome.FAILURE)
     yield "probe_duration_seconds", "", row["duration_us"] * _SECONDS_PER_US
-    if row["resolve_us"] is not None:
-        yield "probe_dns_lookup_time_seconds", "", row["resolve_us"] * _SECONDS_PER_US
     if row["ip_family"] is not None:
+        yield "probe_dns_lookup_time_seconds", "", (row["resolve_us"] or 0) * _SECONDS_PER_US
         yield "probe_ip_protocol", "", float(row["ip_family"])
     if row["certificate_expires_at"] is not None:
         yield "probe_ssl_earliest_cert_expiry", "", row["certificate_expires_at"].timestamp()
