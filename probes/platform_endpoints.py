@@ -14,7 +14,7 @@ def platform_endpoints(settings: Settings) -> frozenset[Endpoint]:
     """The addresses and ports of the database, Redis and the listeners; a name counts with all its addresses."""
     servers = [urlsplit(url) for url in (settings.servers.database_url, settings.servers.redis_url)]
     named = [(url.hostname, _port(url)) for url in servers if url.hostname is not None]
-    listeners = [(settings.api.host, settings.api.port)]
+    listeners = [(listener.host, listener.port) for listener in (settings.api, settings.receiver)]
     if settings.metrics_port is not None:
         listeners.append(("0.0.0.0", settings.metrics_port))  # noqa: S104 - nothing is bound here
     return frozenset(_resolve([*named, *listeners]))

@@ -38,6 +38,20 @@ def require_free(listener: Api | Receiver, names: Names) -> None:
                 raise SettingsError(_explain(exc, listener, names)) from exc
 
 
+def port_beside(api: Api) -> int:
+    """A free port near the API's, the same one as long as it is free."""
+    near = range(api.port + 1, min(api.port + 20, _LAST_PORT) + 1)
+    return next((port for port in near if _is_free(Api(api.host, port))), api.port - 1)
+
+
+def _is_free(listener: Api) -> bool:
+    try:
+        require_free(listener, VARIABLES)
+    except SettingsError:
+        return False
+    return True
+
+
 def _resolve(listener: Api | Receiver, names: Names) -> list[tuple[socket.AddressFamily, Any]]:
     try:
         found = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

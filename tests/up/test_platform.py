@@ -59,6 +59,25 @@ def test_one_page_shows_what_all_processes_count(running: Platform) -> None:
     assert "tocsin_ticks_planned_total" in metrics()
 
 
+MAKE_JOB = """
+mutation { createCheck(input: {siteId: "%s", name: "job", intervalSeconds: 1,
+                               target: {heartbeat: {periodSeconds: 60}}}) {
+    ... on Check { heartbeat { pingUrl } } } }
+"""
+
+
+def test_what_must_report_in_does_so_beside_the_api(running: Platform) -> None:
+    site = re.findall("'id': '([^']+)'", str(running.ask("{ sites(first: 1) { nodes { id } } }")))[0]
+    url = re.findall("'pingUrl': '([^']+)'", str(running.ask(MAKE_JOB % site)))[0]
+    assert url.rpartition("/")[0] in running.said
+    assert httpx.get(url).text == "OK"
+
+    def status() -> str:
+        return str(running.ask("{ checks(kind: HEARTBEAT) { nodes { status } } }"))
+
+    assert wait_until(lambda: "UP" in status(), 15), status()
+
+
 def test_a_killed_process_is_started_again(running: Platform) -> None:
     killed = running.find("-m probes.scheduler")
     os.kill(killed, signal.SIGKILL)

@@ -10,9 +10,10 @@ MOST_WORKERS: Final = 2
 
 
 def platform_modules(settings: Settings) -> list[Module]:
-    """A scheduler, one worker for each core up to two, and the API, the slowest to start, last."""
+    """A scheduler, one worker for each core up to two, a receiver, and the API, the slowest to start, last."""
     workers = [f"worker-{number + 1}" for number in range(min(MOST_WORKERS, os.cpu_count() or 1))]
     engine = [("scheduler", "probes.scheduler"), *((worker, "probes.worker") for worker in workers)]
+    engine.append(("receiver", "receiver.main"))
     return [
         *(Module(name, module, environment=_metrics(settings, index)) for index, (name, module) in enumerate(engine)),
         Module("api", "graphql_api.main"),

@@ -12,9 +12,9 @@ from typing import Final
 from tocsin.demo.lifecycle import Demo
 from tocsin.embedded.lock import require_idle, write_api_url
 from tocsin.installation import KEYS_VARIABLE, keep_keys, own_servers, with_servers
-from tocsin.listening import OPTIONS, require_free, url_of
+from tocsin.listening import OPTIONS, RECEIVER_VARIABLES, port_beside, require_free, url_of
 from tocsin.logs import configure_logging
-from tocsin.settings import Servers, Settings, read_settings
+from tocsin.settings import Api, Servers, Settings, read_settings
 from tocsin.telemetry import MULTIPROCESS_VARIABLE
 from tocsin.up.child import Module
 from tocsin.up.log import Log
@@ -59,10 +59,12 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
     options = replace(options, data_dir=options.data_dir.expanduser().absolute())
     environment = _with_options(environment, options)
     servers = own_servers(environment)
-    settings = read_settings(with_servers(environment, servers or _PLACEHOLDERS))
+    environment = _with_receiver(environment, _read_settings(environment, servers).api)
+    settings = _read_settings(environment, servers)
     # First, as a second start on the same folder finds the port taken by the first one.
     require_idle(options.data_dir)
     require_free(settings.api, OPTIONS)
+    require_free(settings.receiver, RECEIVER_VARIABLES)
     asked = _end_start_by_signals()
     log_format = environment.get("TOCSIN_LOG_FORMAT") or "console"
     configure_logging("up", log_format)
@@ -77,6 +79,16 @@ def up(options: Options, environment: Mapping[str, str]) -> None:
 def _with_options(environment: Mapping[str, str], options: Options) -> dict[str, str]:
     given = {"TOCSIN_HOST": options.host, "TOCSIN_PORT": options.port}
     return {**environment, **{name: str(value) for name, value in given.items() if value is not None}}
+
+
+def _read_settings(environment: Mapping[str, str], servers: Servers | None) -> Settings:
+    return read_settings(with_servers(environment, servers or _PLACEHOLDERS))
+
+
+def _with_receiver(environment: Mapping[str, str], api: Api) -> dict[str, str]:
+    """Where heartbeats report in, unless it is said: beside the API."""
+    beside = {"TOCSIN_RECEIVER_HOST": api.host, "TOCSIN_RECEIVER_PORT": str(port_beside(api))}
+    return {**environment, **{name: value for name, value in beside.items() if not environment.get(name)}}
 
 
 def _end_start_by_signals() -> threading.Event:
@@ -142,7 +154,7 @@ def _child_environment(run: Run, demo: Demo | None) -> dict[str, str]:
 
 async def _greet(run: Run, token: OwnerToken) -> None:
     await wait_until_listening(run.settings.api)
-    run.log.show(welcome(run.settings.api, run.options.data_dir, token))
+    run.log.show(welcome(run.settings.api, run.settings.receiver, run.options.data_dir, token))
 
 
 def _signals(asked: threading.Event) -> tuple[asyncio.Event, asyncio.Event]:

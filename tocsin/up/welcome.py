@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tocsin.listening import url_of
-from tocsin.settings import Api
+from tocsin.settings import Api, Receiver
 
 CHECK_SECONDS: Final = 0.05
 QUERY: Final = "{ checks(first: 20) { nodes { name status } } }"
@@ -33,7 +33,7 @@ async def wait_until_listening(api: Api) -> None:
             return writer.close()
 
 
-def welcome(api: Api, data_dir: Path, token: OwnerToken) -> str:
+def welcome(api: Api, receiver: Receiver, data_dir: Path, token: OwnerToken) -> str:
     """The text, to be shown once the API listens."""
     url = url_of(api)
     program, folder = shlex.quote(sys.argv[0]), f"--data-dir {shlex.quote(str(data_dir))}"
@@ -45,6 +45,7 @@ def welcome(api: Api, data_dir: Path, token: OwnerToken) -> str:
     API        {url}/graphql   GraphiQL, when opened in a browser
     Token      {shown}
     Health     {url}/readyz   metrics: {url}/metrics
+    Heartbeats {receiver.url or url_of(receiver)}   where what must report in does so
 
   Try first, in another terminal:
 
