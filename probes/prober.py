@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from probes.engine import Engine
+from probes.kinds.graphql.prober import probe_graphql
 from probes.kinds.grpc.prober import probe_grpc
 from probes.kinds.heartbeat import probe_heartbeat
 from probes.kinds.http.prober import probe_http
@@ -14,6 +15,7 @@ from probes.kinds.tcp import probe_tcp
 from probes.kinds.tls import probe_tls
 from probes.kinds.websocket import probe_websocket
 from probes.trace import Trace
+from tocsin.domain.targets.graphql import GraphqlTarget
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
@@ -39,6 +41,7 @@ _OWN: Final[Mapping[str, Prober]] = {
     KubernetesTarget.kind: probe_kubernetes,
     GrpcTarget.kind: probe_grpc,
     WebSocketTarget.kind: probe_websocket,
+    GraphqlTarget.kind: probe_graphql,
     HeartbeatTarget.kind: probe_heartbeat,
     SqlTarget.kind: probe_sql,
     RedisTarget.kind: probe_redis,

@@ -7,6 +7,7 @@ import pytest
 from tests.servers.blackbox import BlackboxExporter
 from tests.servers.dovecot import Dovecot
 from tests.servers.exim import Exim
+from tests.servers.graphql import GraphqlServer
 from tests.servers.grpc_health import GrpcHealth
 from tests.servers.mariadb import MariaDb
 from tests.servers.mosquitto import Mosquitto
@@ -87,4 +88,10 @@ def websocket_server() -> Iterator[WebSocketServer]:
 @pytest.fixture(scope="session")
 def blackbox_exporter() -> Iterator[BlackboxExporter]:
     with running(BlackboxExporter) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def graphql_server() -> Iterator[GraphqlServer]:
+    with running(GraphqlServer) as server:
         yield server

@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tocsin.domain.errors import FieldProblem
+from tocsin.domain.targets.graphql import GraphqlTarget
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
@@ -30,6 +31,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
         RedisTarget,
         GrpcTarget,
         WebSocketTarget,
+        GraphqlTarget,
     )
 }
 KINDS: Final[Mapping[str, type[Target]]] = {**OWN_KINDS, **installed_targets(OWN_KINDS)}

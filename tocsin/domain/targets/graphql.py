@@ -1,0 +1,108 @@
+"""A GraphQL API that must answer a query, or deliver to a subscription."""
+
+import json
+import re
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from tocsin.domain.facts import Source
+from tocsin.domain.targets.addresses import IpFamily
+from tocsin.domain.targets.http import HttpVersion
+from tocsin.domain.targets.http_auth import HttpAuth
+from tocsin.domain.targets.http_fields import HttpHeader, JsonText, Text
+from tocsin.domain.targets.model import MayBeSecret, Target
+from tocsin.domain.targets.rules import Requirement, matches
+from tocsin.domain.targets.secrets import PLACEHOLDER
+from tocsin.domain.targets.tls_options import TlsOptions
+from tocsin.domain.targets.urls import Url
+
+_NAME: Final = "[A-Za-z_][0-9A-Za-z_]*"
+_NAME_RULE: Final = matches(f"^{_NAME}$", "must be the name of an operation: letters, digits and _")
+_PATH: Final = rf"{_NAME}(?:\.(?:{_NAME}|[0-9]+))*"
+_PATH_RULE: Final = matches(f"^{_PATH}$", "must lead to a field of the data, such as shop.name or shops.0.name")
+_OBJECT_MESSAGE: Final = 'must be a JSON object, such as {"id": 7}'
+_OBJECT_RULE: Final = matches(r"^\s*\{", _OBJECT_MESSAGE)
+_ONE_AUTHORIZATION: Final = "cannot be combined with a header Authorization; keep one of them"
+
+
+def _validate_name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError(_NAME_RULE.message)
+    return name
+
+
+def _validate_path(path: str) -> str:
+    if not re.fullmatch(_PATH, path):
+        raise ValueError(_PATH_RULE.message)
+    return path
+
+
+def _validate_object(text: str) -> str:
+    if text != PLACEHOLDER and not isinstance(json.loads(text), dict):
+        raise ValueError(_OBJECT_MESSAGE)
+    return text
+
+
+JsonObject = Annotated[JsonText, AfterValidator(_validate_object), _OBJECT_RULE]
+FieldPath = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_validate_path), _PATH_RULE]
+
+
+class GraphqlSubscription(BaseModel):
+    """How a subscription is opened, over graphql-transport-ws, and how soon it must deliver."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    within_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] | None = Field(
+        default=None, description="How soon it must deliver; without it, the check's timeout says so."
+    )
+    connection_payload: Annotated[JsonObject | None, MayBeSecret()] = Field(
+        default=None, description="JSON object to send when the connection is opened, such as credentials."
+    )
+
+
+class GraphqlTarget(Target):
+    """A GraphQL API that must answer a query without errors, or deliver to a subscription."""
+
+    kind: ClassVar[str] = "graphql"
+    sources: ClassVar[frozenset[Source]] = frozenset(
+        {Source.STATUS, Source.HEADER, Source.BODY, Source.JSON, Source.SIZE, Source.CERTIFICATE}
+    )
+    requirements: ClassVar[tuple[Requirement, ...]] = (
+        Requirement(
+            "auth",
+            "!has(self.headers) || self.headers.all(each, each.name.lowerAscii() != 'authorization')",
+            _ONE_AUTHORIZATION,
+        ),
+    )
+
+    url: Url = Field(description="Absolute http or https URL; a subscription is opened there as a WebSocket.")
+    query: Annotated[Text, Field(min_length=1, max_length=16_384)] = Field(
+        description="Document to execute: a query, a mutation or a subscription."
+    )
+    variables: Annotated[JsonObject | None, MayBeSecret()] = Field(
+        default=None, description="Variables of the operation, as a JSON object."
+    )
+    operation_name: (
+        Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_validate_name), _NAME_RULE] | None
+    ) = Field(default=None, description="Which operation to execute when the document has several.")
+    subscription: GraphqlSubscription | None = Field(
+        default=None, description="Given when the operation is a subscription, which must deliver."
+    )
+    expected_fields: tuple[FieldPath, ...] = Field(
+        default=(), max_length=50, description="Fields of the data that must be there and not null, such as shop.name."
+    )
+    headers: tuple[HttpHeader, ...] = Field(default=(), max_length=50, description="Headers to send, in this order.")
+    auth: HttpAuth | None = Field(default=None, description="Credentials of the request.")
+    http_version: HttpVersion = Field(
+        default=HttpVersion.HTTP_1_1, description="Version of HTTP to speak; a subscription is always opened in 1.1."
+    )
+    tls: TlsOptions | None = Field(default=None, description="How TLS is spoken, and whom to trust.")
+    ip_family: IpFamily = Field(default=IpFamily.ANY, description="Which addresses of the host are probed.")
+
+    @field_validator("auth")
+    @classmethod
+    def _is_the_only_authorization(cls, auth: HttpAuth | None, info: ValidationInfo) -> HttpAuth | None:
+        if auth is not None and any(each.name.lower() == "authorization" for each in info.data.get("headers", ())):
+            raise ValueError(_ONE_AUTHORIZATION)
+        return auth
