@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from probes.egress import EgressPolicy
+from probes.evaluation.evaluator import Evaluator
 from probes.heartbeats import Heartbeats, NoHeartbeats
 from probes.kinds.kubernetes.api_server import ApiServer
 from probes.wire.resolver import Resolver
@@ -17,6 +18,9 @@ class NameResolver(Protocol):
 
     async def resolve(self, host: str) -> Sequence[str]:
         """The addresses in the order to try them. Raises ProbeFailure with reason DNS."""
+
+    def nameservers(self) -> Sequence[tuple[str, int]]:
+        """Whom it asks: IP addresses and ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +37,4 @@ class Engine:
     tls_contexts: TlsContexts = field(default_factory=TlsContexts)
     api_server: ApiServer = field(default_factory=ApiServer)
     heartbeats: Heartbeats = field(default_factory=NoHeartbeats)
+    evaluator: Evaluator = field(default_factory=Evaluator)

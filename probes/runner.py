@@ -1,7 +1,6 @@
 """What is the same for every kind of probe: the deadline, the clock, and what becomes of errors."""
 
 import traceback
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -10,6 +9,7 @@ import structlog
 
 from probes.deadline import Deadline
 from probes.engine import Engine
+from probes.evaluation.judging import judge_answer, wanted_of
 from probes.failures import ProbeFailure
 from probes.prober import PROBERS
 from probes.redaction import Redaction
@@ -58,7 +58,7 @@ async def look(
     redaction: Redaction | None = None,
     *,
     check_id: int | None = None,
-    wanted: Collection[Source] = frozenset(),
+    wanted: frozenset[Source] = frozenset(),
 ) -> Sight:
     """Probe a target once, and tell all that was seen, also what is `wanted` beside what the target needs.
 
@@ -67,9 +67,11 @@ async def look(
     Cancelling the probe closes its connection and raises CancelledError.
     """
     started_at = engine.now()
-    trace = Trace(timeout, () if redaction is None else redaction.secrets, wanted, check_id=check_id)
+    secrets = () if redaction is None else redaction.secrets
+    trace = Trace(timeout, secrets, wanted_of(target) | wanted, check_id=check_id)
     failure = await _run(target, engine, trace)
     trace.enter(None)
+    failure = failure or await judge_answer(target, trace, engine.evaluator, engine.now(), redaction)
     observation = Observation(
         outcome=failure.outcome if failure else Outcome.SUCCESS,
         started_at=started_at,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from time import monotonic
 
+from tocsin.domain.assertions import FailedAssertion
 from tocsin.domain.facts import Facts, Source
 from tocsin.domain.observations import Outcome, Phases
 
@@ -34,6 +35,7 @@ class Trace:
         "certificate_expires_at",
         "check_id",
         "facts",
+        "failed_assertions",
         "phase",
         "secrets",
         "status_code",
@@ -68,6 +70,11 @@ class Trace:
         self.tls_verified: bool | None = None  # False where a certificate was accepted unseen; None without TLS
         self.status_code: int | None = None
         self.facts: Facts = {}
+        self.failed_assertions: tuple[FailedAssertion, ...] = ()  # not redacted
+
+    def wants(self, source: Source) -> bool:
+        """Whether something is expected of it, so that what is dear to keep is worth it."""
+        return source in self.wanted
 
     def enter(self, phase: Phase | None) -> None:
         """End the phase under way and begin another, or none."""

@@ -48,6 +48,7 @@ async def work(settings: Settings, pulse: Pulse) -> None:
         runner = BatchRunner(pool, clock, engine, recorder, settings.worker.concurrency, pulse, aims)
         await _probe_until(stopped, settings, pool, clock, runner, recorder)
         await engine.api_server.close()
+        await engine.evaluator.close()
 
 
 def _engine(settings: Settings, clock: PlatformClock, pool: Pool) -> Engine:

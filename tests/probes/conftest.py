@@ -38,8 +38,10 @@ def tls_contexts() -> TlsContexts:
 
 
 @pytest.fixture
-def engine(tls_contexts: TlsContexts) -> Engine:
-    return Engine(EgressPolicy(allow_private=True), now=lambda: STARTED_AT, tls_contexts=tls_contexts)
+async def engine(tls_contexts: TlsContexts) -> AsyncIterator[Engine]:
+    engine = Engine(EgressPolicy(allow_private=True), now=lambda: STARTED_AT, tls_contexts=tls_contexts)
+    yield engine
+    await engine.evaluator.close()
 
 
 @pytest.fixture
