@@ -1,7 +1,7 @@
 """Results as blackbox_exporter tells them: the same names, labels and units, in Prometheus' text format."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import asyncpg
@@ -39,25 +39,28 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 class Exposition:
-    """Text that grows by results; what belongs to one metric stays together, as the format has it."""
+    """Text that grows by pages of results; what belongs to one metric stays together, as the format has it."""
 
     def __init__(self, organization: str) -> None:
         self._organization = organization
-        self._lines: dict[str, list[str]] = defaultdict(list)
+        self._parts: dict[str, list[str]] = defaultdict(list)
 
-    def add(self, row: asyncpg.Record) -> None:
-        """A row of `services.newest_results`."""
-        labels = _labels(row, self._organization)
-        for name, own, value in _samples(row):
-            self._lines[name].append(f"{name}{{{labels}{own}}} {value!r}\n")
+    def add(self, rows: Iterable[asyncpg.Record]) -> None:
+        """Rows of `services.newest_results`."""
+        lines: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row["slot"] is not None:
+                labels = _labels(row, self._organization)
+                for name, own, value in _samples(row):
+                    lines[name].append(f"{name}{{{labels}{own}}} {value!r}\n")
+        for name, of_name in lines.items():
+            self._parts[name].append("".join(of_name))
 
-    def text(self) -> str:
-        return "".join(self._parts())
-
-    def _parts(self) -> Iterator[str]:
-        for name, lines in self._lines.items():
+    def parts(self) -> Iterator[str]:
+        """The text, in parts of some kilobytes."""
+        for name, parts in self._parts.items():
             yield f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n"
-            yield from lines
+            yield from parts
 
 
 def _labels(row: asyncpg.Record, organization: str) -> str:

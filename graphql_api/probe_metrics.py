@@ -3,6 +3,7 @@
 import asyncio
 import time
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +38,8 @@ class ProbeMetrics:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._looks: dict[int, _Look] = {}
+        # One text at a time, as each may take a hundred megabytes while it is made.
+        self._making = asyncio.Lock()
 
     async def compressed(self, authorization: str) -> bytes:
         """The text for whoever shows a token, compressed by gzip. Raises RefusedRequestError."""
@@ -44,8 +47,12 @@ class ProbeMetrics:
         now = time.monotonic()
         self._forget_before(now - REMEMBERED_SECONDS)
         if principal.organization_id not in self._looks:
-            self._looks[principal.organization_id] = _Look(now, asyncio.create_task(_text(principal)))
+            self._looks[principal.organization_id] = _Look(now, asyncio.create_task(self._make(principal)))
         return await asyncio.shield(self._looks[principal.organization_id].text)
+
+    async def _make(self, principal: Principal) -> bytes:
+        async with self._making:
+            return await _text(principal)
 
     def _forget_before(self, instant: float) -> None:
         for key, look in list(self._looks.items()):
@@ -58,19 +65,18 @@ async def _text(principal: Principal) -> bytes:
     left, after = MOST_RESULTS, (0, 0)
     async with read_transaction(principal.organization_id) as connection:
         while left > 0 and (rows := await newest_results(connection, after, min(_PAGE, left))):
-            for row in rows:
-                exposition.add(row)
+            exposition.add(rows)
             left, after = left - len(rows), _place(rows[-1])
-    return await asyncio.to_thread(_compressed, exposition.text())
+    return await asyncio.to_thread(_compressed, exposition.parts())
 
 
 def _place(row: asyncpg.Record) -> Place:
     return row["check_id"], row["location_id"]
 
 
-def _compressed(text: str) -> bytes:
+def _compressed(parts: Iterable[str]) -> bytes:
     compressor = zlib.compressobj(_FASTEST, zlib.DEFLATED, _GZIP)
-    return compressor.compress(text.encode()) + compressor.flush()
+    return b"".join([*(compressor.compress(part.encode()) for part in parts), compressor.flush()])
 
 
 def decompressed(compressed: bytes) -> bytes:

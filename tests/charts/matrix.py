@@ -48,6 +48,7 @@ MATRIX: dict[str, Values] = {
         "api": {
             "ingress": {"enabled": True, "className": "nginx", "host": "tocsin.test", "tlsSecret": "tocsin-tls"},
             "allowedOrigins": ["https://status.tocsin.test", "https://tocsin.test"],
+            "probeMetrics": True,
             "service": {"type": "NodePort", "port": 8080, "annotations": {"example.com/a": "b"}},
         },
     },

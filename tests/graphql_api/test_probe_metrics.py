@@ -1,7 +1,9 @@
 """`probe_*` in `/metrics`: for whoever shows a token, of the checks that it opens."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -9,8 +11,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import graphql_api
 from graphql_api import probe_metrics
 from graphql_api.app import create_app
+from graphql_api.probe_exposition import HELP
 from tests.graphql_api.conftest import Client
 from tocsin.domain.global_ids import decode
 from tocsin.domain.observations import Outcome, Reason
@@ -219,3 +223,8 @@ async def test_all_pages_are_told_of_and_no_more_than_the_most(
     assert [sum(line.startswith(f"{name}{{") for line in text.splitlines()) for name in ("probe_success",)] == [5]
     families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(families) == len(set(families))
+
+
+def test_the_documentation_names_every_metric_that_is_told_and_no_other() -> None:
+    page = (Path(graphql_api.__file__).parents[1] / "docs" / "metrics.md").read_text()
+    assert set(re.findall(r"\b(?:tocsin_)?probe_[a-z0-9_]+\b", page)) == set(HELP)
