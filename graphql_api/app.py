@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> Starlette:
     """Make the application; it opens its connections when the server starts it."""
     doorbell = Doorbell(settings.servers.redis_url)
     sender = HintSender(settings.servers.redis_url)
-    hints = Hints(ring=doorbell.ring, hint_run=lambda run_id: sender.send(PROBE_RUN, [run_id]))
+    hints = Hints(ring=doorbell.ring, hint_run=lambda hint: sender.send(PROBE_RUN, [hint]))
     receiver_url = settings.receiver.url or url_of(settings.receiver)
     gate = Gate(Authenticator(), hints, RateLimiter(), KeyRing(settings.encryption.keys), receiver_url)
     entry = Entry(schema, gate, doorbell, settings.api.allowed_origins)

@@ -17,14 +17,16 @@ from tocsin.domain.errors import ForbiddenError
 from tocsin.encryption import KeyRing
 from tocsin.listening import url_of
 from tocsin.models import TokenPermission
+from tocsin.queue import Hint
 from tocsin.rate_limit import RateLimiter
-from tocsin.services import check_rows, history, incidents
+from tocsin.services import check_rows, history, incidents, locations
 from tocsin.services.accounts import Principal
 from tocsin.services.heartbeats import ShownHeartbeat, shown_heartbeats
 from tocsin.settings import Receiver
 
 if TYPE_CHECKING:
     from graphql_api.checks.types import Check
+    from graphql_api.locations.types import CheckLocation
 
     UptimeLoader: TypeAlias = DataLoader[int, history.Uptime]
     LatencyLoader: TypeAlias = DataLoader[int, history.Latency]
@@ -37,7 +39,7 @@ async def _ring_nowhere(_: Collection[int]) -> None:
     """For a process without Redis: nothing depends on a hint."""
 
 
-def _hint_nobody(_: int) -> None:
+def _hint_nobody(_: Hint) -> None:
     """The same for a run: workers look for it themselves."""
 
 
@@ -46,7 +48,7 @@ class Hints:
     """How others are told what a request brought: which organizations have news, which run waits for a worker."""
 
     ring: Callable[[Collection[int]], Awaitable[None]] = _ring_nowhere
-    hint_run: Callable[[int], None] = _hint_nobody
+    hint_run: Callable[[Hint], None] = _hint_nobody
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Context:
                 await self._stack.aclose()
         self.checks.clear_all()
         self.incident_evidence.clear_all()
+        self.check_locations.clear_all()
         self._uptimes.clear()
         self._latencies.clear()
         self.heartbeats.clear_all()
@@ -116,6 +119,20 @@ class Context:
         async with self.reading() as connection:
             rows = {row["id"]: row for row in await check_rows.checks_by_key(connection, keys)}
         return [Check.from_row(rows[key]) if key in rows else None for key in keys]
+
+    @cached_property
+    def check_locations(self) -> "DataLoader[int, list[CheckLocation]]":
+        """What the locations of checks show, by the checks' keys."""
+        return DataLoader(load_fn=self._load_check_locations)
+
+    async def _load_check_locations(self, keys: list[int]) -> "list[list[CheckLocation]]":
+        from graphql_api.locations.types import CheckLocation  # noqa: PLC0415 - types know the context
+
+        found: dict[int, list[CheckLocation]] = {key: [] for key in keys}
+        async with self.reading() as connection:
+            for row in await locations.location_states(connection, keys):
+                found[row["check_id"]].append(CheckLocation.from_row(row))
+        return [found[key] for key in keys]
 
     def uptimes(self, since: datetime, until: datetime) -> "UptimeLoader":
         """Uptimes by the keys of checks."""

@@ -17,6 +17,7 @@ from graphql_api.execution import Executor
 from graphql_api.incidents.mutations import IncidentMutations
 from graphql_api.incidents.queries import IncidentQueries
 from graphql_api.live.subscriptions import Subscription
+from graphql_api.locations.queries import LocationQueries
 from graphql_api.nodes import NodeQueries
 from graphql_api.secrets.mutations import SecretMutations
 from graphql_api.secrets.queries import SecretQueries
@@ -26,7 +27,7 @@ from tocsin.problems import exit_plainly
 
 
 @strawberry.type(description="What can be asked.")
-class Query(AccountQueries, NodeQueries, SiteQueries, CheckQueries, SecretQueries, IncidentQueries):
+class Query(AccountQueries, NodeQueries, SiteQueries, CheckQueries, LocationQueries, SecretQueries, IncidentQueries):
     """Every query."""
 
 

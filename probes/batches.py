@@ -12,6 +12,7 @@ from probes.aims import RevealableAim
 from probes.engine import Engine
 from probes.evidence import EvidenceRation, is_worth_evidence
 from probes.failures import ProbeFailure
+from probes.location import Location
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
 from probes.observing import KeepsEvidence, Observer
 from probes.recorder import HeldBatch, Recorder
@@ -25,6 +26,7 @@ from tocsin.pulse import Pulse
 from tocsin.running import lent, survive
 from tocsin.services.leases import (
     DueSlot,
+    Holder,
     Lease,
     claim_batch,
     claim_batches,
@@ -61,6 +63,7 @@ class BatchRunner:
         concurrency: int,
         pulse: Pulse,
         aims: AimLoader,
+        location: Location,
     ) -> None:
         self._pool = pool
         self._clock = clock
@@ -68,7 +71,8 @@ class BatchRunner:
         self._concurrency = concurrency
         self._pulse = pulse
         self._aims = aims
-        self._holder = uuid4()
+        self._location = location
+        self._id = uuid4()
         self._watermark = 0
         self._held: set[HeldBatch] = set()
         self._batches: set[asyncio.Task[None]] = set()
@@ -128,7 +132,11 @@ class BatchRunner:
     async def hand_back(self, keep: Collection[int] = ()) -> None:
         """Give up all leases, but those of the batches to keep."""
         async with lent(self._pool, _HAND_BACK_SECONDS) as connection:
-            await hand_back(connection, self._holder, keep)
+            await hand_back(connection, self._id, keep)
+
+    @property
+    def _holder(self) -> Holder:
+        return Holder(self._id, self._location.id)
 
     @property
     def _free(self) -> int:
@@ -161,7 +169,7 @@ class BatchRunner:
         self._held = {batch for batch in self._held if batch.unrecorded > 0}
         if self._held:
             async with lent(self._pool) as connection:
-                await heartbeat(connection, self._holder, [batch.lease.batch_id for batch in self._held])
+                await heartbeat(connection, self._id, [batch.lease.batch_id for batch in self._held])
 
     async def _start(self, lease: Lease) -> None:
         async with lent(self._pool) as connection:
@@ -204,13 +212,15 @@ class BatchRunner:
         except ProbeFailure as failure:
             message = failure.message[:MAX_MESSAGE]
             return Observation(failure.outcome, self._clock.now(), timedelta(0), failure.reason, message)
+        began = asyncio.get_running_loop().time()
         observation = await self._observer.observe(aim, check_id, keeps_evidence)
+        observation = await self._location.canaries.judge(aim.target.kind, observation, began)
         PROBES.labels(aim.target.kind, observation.outcome).inc()
         return observation
 
     async def _take_run(self, run_id: int | None) -> None:
         async with lent(self._pool) as connection:
-            run = await claim_run(connection, run_id)
+            run = await claim_run(connection, self._location.id, run_id)
             if run is None:
                 return
             aim = await self._aims.load_for_run(connection, run)

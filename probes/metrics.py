@@ -11,6 +11,11 @@ PROBES = Counter("tocsin_probes_total", "Probes that ended.", ["kind", "outcome"
 PROBES_UNDER_WAY = Gauge(
     "tocsin_probes_under_way", "Slots that this worker holds and has not recorded yet.", multiprocess_mode="livesum"
 )
+IMPAIRED = Gauge(
+    "tocsin_location_impaired",
+    "1 while none of this worker's canaries answers: failures count as UNKNOWN.",
+    multiprocess_mode="livemax",
+)
 RESULT_LAG = Histogram("tocsin_result_lag_seconds", "From the end of a probe to the commit of its result.")
 TICKS = Counter("tocsin_ticks_planned_total", "Ticks that this scheduler planned.")
 SLOTS = Counter("tocsin_slots_planned_total", "Slots that this scheduler planned.")

@@ -93,7 +93,7 @@ class Scheduler:
 
     def _hint_in_time(self, tick: PlannedTick) -> None:
         seconds = max(0.0, self.clock.seconds_until(tick.at - TAKE_LEAD))
-        asyncio.get_running_loop().call_later(seconds, self.hints.send, PROBE_BATCH, tick.batch_ids)
+        asyncio.get_running_loop().call_later(seconds, self.hints.send, PROBE_BATCH, tick.hints)
 
     async def sweep(self) -> None:
         """Find what was left behind, until cancelled."""

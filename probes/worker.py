@@ -11,9 +11,11 @@ import uvloop
 from probes.actors import listen_for_hints
 from probes.aim_loading import AimLoader
 from probes.batches import BatchRunner
+from probes.canaries import Canaries
 from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.heartbeats import StoredHeartbeats
+from probes.location import Location
 from probes.platform_endpoints import platform_endpoints
 from probes.recorder import Recorder
 from probes.wire.tls_contexts import TlsContexts
@@ -45,8 +47,9 @@ async def work(settings: Settings, pulse: Pulse) -> None:
         recorder = Recorder(pool, clock, doorbell.ring)
         aims = AimLoader(KeyRing(settings.encryption.keys))
         engine = _engine(settings, clock, pool)
-        runner = BatchRunner(pool, clock, engine, recorder, settings.worker.concurrency, pulse, aims)
-        await _probe_until(stopped, settings, pool, clock, runner, recorder)
+        location = Location(pool, clock, settings.worker.location, Canaries(settings.worker.canaries, engine))
+        runner = BatchRunner(pool, clock, engine, recorder, settings.worker.concurrency, pulse, aims, location)
+        await _probe_until(stopped, settings, location, runner, recorder)
         await engine.api_server.close()
         await engine.evaluator.close()
 
@@ -61,18 +64,18 @@ def _engine(settings: Settings, clock: PlatformClock, pool: Pool) -> Engine:
 async def _probe_until(
     stopped: asyncio.Event,
     settings: Settings,
-    pool: Pool,
-    clock: PlatformClock,
+    location: Location,
     runner: BatchRunner,
     recorder: Recorder,
 ) -> None:
-    await begin(stopped, lambda: _read_clock(pool, clock))
+    await begin(stopped, location.register)
     hints = await _listen(settings, runner)
     takes = (runner.follow_hints(), runner.follow_ledger())
     parts = await run_until(
         stopped,
         *takes,
         runner.show_life(),
+        location.show_life(),
         runner.watch_stalls(),
         recorder.run(),
     )
@@ -89,6 +92,7 @@ async def _listen(settings: Settings, runner: BatchRunner) -> dramatiq.Worker:
     return await asyncio.to_thread(
         listen_for_hints,
         settings.servers.redis_url,
+        settings.worker.location,
         lambda batch_id: loop.call_soon_threadsafe(runner.hint_batch, batch_id),
         lambda run_id: loop.call_soon_threadsafe(runner.hint_run, run_id),
     )
@@ -99,11 +103,6 @@ async def _finish(runner: BatchRunner, recorder: Recorder) -> None:
     await runner.stop(DRAIN_SECONDS)
     # Where the database is away, the leases end by themselves.
     await survive(asyncio.wait_for(_hand_over(runner, recorder), HAND_OVER_SECONDS), "stopped_without_database")
-
-
-async def _read_clock(pool: Pool, clock: PlatformClock) -> None:
-    async with lent(pool) as connection:
-        await clock.read(connection)
 
 
 async def _hand_over(runner: BatchRunner, recorder: Recorder) -> None:

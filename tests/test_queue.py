@@ -23,7 +23,7 @@ async def said(sender: HintSender, *batches: list[int]) -> list[str]:
     """What is logged while these are sent, one after the other."""
     with capture_logs() as logs:
         for ids in batches:
-            sender.send(PROBE_BATCH, ids)
+            sender.send(PROBE_BATCH, [("default", batch_id) for batch_id in ids])
             if sender._sending:
                 await sender._sending
     return [str(entry["event"]) for entry in logs]

@@ -10,13 +10,20 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit
 
-PROBES_QUEUE = "probes"
 PROBE_BATCH = "probe_batch"
 PROBE_RUN = "probe_run"
 # An older hint names a batch that workers have found in the ledger by now.
 HINT_AGE_LIMIT_MS = 30_000
 
+Hint = tuple[str, int]
+"""The name of a location whose workers are to hear it, and the id of a batch or run."""
+
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def probes_queue(location: str) -> str:
+    """The queue that the workers of a location listen to."""
+    return f"probes.{location}"
 
 
 def make_broker(redis_url: str) -> RedisBroker:
@@ -37,22 +44,22 @@ class HintSender:
 
     def __init__(self, redis_url: str) -> None:
         self._broker = make_broker(redis_url)
-        self._broker.declare_queue(PROBES_QUEUE)
         self._thread = ThreadPoolExecutor(1, "hints")
         self._sending: asyncio.Future[None] | None = None
         self._failing = False
 
-    def send(self, actor: str, ids: Sequence[int]) -> None:
+    def send(self, actor: str, hints: Sequence[Hint]) -> None:
         """Name these batches or runs to workers, soon and at most once."""
         # A tick without batches would tell nothing of Redis either.
-        if ids and (self._sending is None or self._sending.done()):
+        if hints and (self._sending is None or self._sending.done()):
             loop = asyncio.get_running_loop()
-            self._sending = loop.run_in_executor(self._thread, self._send_all, actor, list(ids))
+            self._sending = loop.run_in_executor(self._thread, self._send_all, actor, list(hints))
 
-    def _send_all(self, actor: str, ids: list[int]) -> None:
+    def _send_all(self, actor: str, hints: list[Hint]) -> None:
         try:
-            for row_id in ids:
-                self._broker.enqueue(_message(actor, row_id))
+            for location, row_id in hints:
+                self._broker.declare_queue(probes_queue(location))
+                self._broker.enqueue(_message(actor, location, row_id))
         except (dramatiq.errors.BrokerError, redis.RedisError) as exc:
             self._note_failure(type(exc).__name__)
         else:
@@ -75,5 +82,6 @@ class HintSender:
         self._broker.client.close()
 
 
-def _message(actor: str, row_id: int) -> dramatiq.Message[None]:
-    return dramatiq.Message(queue_name=PROBES_QUEUE, actor_name=actor, args=(row_id,), kwargs={}, options={})
+def _message(actor: str, location: str, row_id: int) -> dramatiq.Message[None]:
+    queue = probes_queue(location)
+    return dramatiq.Message(queue_name=queue, actor_name=actor, args=(row_id,), kwargs={}, options={})

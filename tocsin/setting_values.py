@@ -9,6 +9,9 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tocsin.domain.targets import parse_target
+from tocsin.domain.targets.model import Target
+
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # It stands readable beside what is encrypted.
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -66,6 +69,22 @@ def _endpoint(value: str) -> tuple[str, int]:
         return str(ip_address(host.removeprefix("[").removesuffix("]"))), read_port(port)
     except ValueError:
         raise ValueError("must list addresses such as 10.0.0.7:443 or [fd00::7]:443, separated by commas") from None
+
+
+def read_canaries(value: str) -> tuple[Target, ...]:
+    return tuple(_canary(part.strip()) for part in value.split(","))
+
+
+def _canary(value: str) -> Target:
+    try:
+        if "://" in value:
+            return parse_target("http", {"url": value, "method": "HEAD"})
+        host, _, port = value.rpartition(":")
+        return parse_target("tcp", {"host": host.removeprefix("[").removesuffix("]"), "port": read_port(port)})
+    except ValueError:
+        raise ValueError(
+            "must list addresses such as https://example.com or 192.0.2.1:53, separated by commas"
+        ) from None
 
 
 def read_certificates(value: str) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from tocsin import setting_values as values
+from tocsin.domain.locations import DEFAULT_LOCATION, validate_location
+from tocsin.domain.targets.model import Target
 
 T = TypeVar("T")
 
@@ -76,10 +78,13 @@ class Retention:
 class Worker:
     """`concurrency` bounds the slots that one worker process holds.
 
-    It holds them from a second or two before they are due until their results are stored.
+    It holds them from a second or two before they are due until their results are stored. It probes what is due at its
+    `location`. A failure counts as the target's only if one of the `canaries` can be reached; without any, always.
     """
 
     concurrency: int = 4000
+    location: str = DEFAULT_LOCATION
+    canaries: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             history_days=_read(environment, "TOCSIN_HISTORY_RETENTION_DAYS", Retention.history_days, values.read_count),
         ),
         worker=Worker(
-            concurrency=_read(environment, "TOCSIN_WORKER_CONCURRENCY", Worker.concurrency, values.read_count)
+            concurrency=_read(environment, "TOCSIN_WORKER_CONCURRENCY", Worker.concurrency, values.read_count),
+            location=_read(environment, "TOCSIN_LOCATION", Worker.location, validate_location),
+            canaries=_read(environment, "TOCSIN_CANARIES", (), values.read_canaries),
         ),
         encryption=read_encryption(environment),
         operator=_operator(environment),

@@ -18,6 +18,7 @@ from tocsin.domain.definitions import (
     CronFields,
     DefinitionFields,
 )
+from tocsin.domain.locations import DEFAULT_LOCATION, DEFAULT_QUORUM, MAXIMUM_LOCATIONS
 from tocsin.domain.retries import (
     DEFAULT_RETRY_DELAY,
     MAXIMUM_BACKOFF,
@@ -46,6 +47,8 @@ _FAILURE_WINDOW = (
     "Among how many of the last slots the failing ones may lie: from the failure threshold, which means in a row, to "
     f"{MAXIMUM_FAILURE_WINDOW}."
 )
+_LOCATIONS = f"Names of the locations that probe it, 1 to {MAXIMUM_LOCATIONS}; `locations` lists them."
+_QUORUM = "How many locations must be DOWN for it to be: ANY, MAJORITY, ALL of those that have decided, or a number."
 _LABELS = f"Labels by which it is found, at most {MAXIMUM_LABELS}."
 _LEFT = " What is absent or null stays as it is."
 IDEMPOTENCY_KEY = (
@@ -116,6 +119,10 @@ class CreateCheckInput:
     failure_window: int | None = strawberry.field(
         description=f"{_FAILURE_WINDOW} When absent: in a row.", default=UNSET
     )
+    locations: list[str] | None = strawberry.field(
+        description=f"{_LOCATIONS} When absent: {DEFAULT_LOCATION}.", default=UNSET
+    )
+    quorum: str | None = strawberry.field(description=f"{_QUORUM} When absent: {DEFAULT_QUORUM}.", default=UNSET)
     labels: list[LabelInput] | None = strawberry.field(description=_LABELS, default=UNSET)
     description: str | None = strawberry.field(description=_DESCRIPTION, default=UNSET)
     paused: bool = strawberry.field(description="Whether it starts paused.", default=False)
@@ -138,6 +145,10 @@ class UpdateCheckInput:
     failure_threshold: int | None = strawberry.field(description=_FAILURES, default=UNSET)
     success_threshold: int | None = strawberry.field(description=_SUCCESSES, default=UNSET)
     failure_window: int | None = strawberry.field(description=_FAILURE_WINDOW, default=UNSET)
+    locations: list[str] | None = strawberry.field(
+        description=f"{_LOCATIONS[:-1]}, in place of all; the status goes on.", default=UNSET
+    )
+    quorum: str | None = strawberry.field(description=_QUORUM, default=UNSET)
     labels: list[LabelInput] | None = strawberry.field(
         description=f"{_LABELS[:-1]}, in place of all labels.", default=UNSET
     )
@@ -155,6 +166,8 @@ def fields_given(given: CreateCheckInput | UpdateCheckInput) -> DefinitionFields
         "failure_threshold": given.failure_threshold,
         "success_threshold": given.success_threshold,
         "failure_window": given.failure_window,
+        "locations": given.locations,
+        "quorum": given.quorum,
         "target": given_target(given.target) if given.target else None,
         "secrets": secrets_of_target(given.target) if given.target else None,
         "schedule": given.schedule.fields() if given.schedule else None,

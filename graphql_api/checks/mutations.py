@@ -105,15 +105,22 @@ class CheckMutations:
         return await _changed(info.context, key)
 
     @changing("Probe now, beside the schedule, and wait for what it brings.")
-    async def run_check(self, info: Info, id: Id) -> RunCheckResult:  # noqa: A002 - as clients call it
+    async def run_check(
+        self,
+        info: Info,
+        id: Id,  # noqa: A002 - as clients call it
+        location: Annotated[
+            str | None, strawberry.argument(description="One of its locations; when absent, the first.")
+        ] = None,
+    ) -> RunCheckResult:
         key, organization_id = _key(id), info.context.principal.organization_id
-        run_id, timeout = await runs.request_run(organization_id, key)
-        info.context.hints.hint_run(run_id)
-        row = await runs.wait_for_run(organization_id, run_id, timeout + runs.GRACE)
+        run = await runs.request_run(organization_id, key, location)
+        info.context.hints.hint_run((run.location, run.id))
+        row = await runs.wait_for_run(organization_id, run.id, run.longest + runs.GRACE)
         return CheckRun(
             check=await _check(info.context, key),
             requested_at=row["slot"],
-            result=None if row["finished_at"] is None else CheckResult.from_row(row),
+            result=None if row["finished_at"] is None else CheckResult.from_row(row, row["location"]),
         )
 
 

@@ -61,7 +61,7 @@ class CheckResult:
         return Evidence.of(self.stored_evidence)
 
     @classmethod
-    def from_row(cls, row: asyncpg.Record, location: str = "default") -> "CheckResult":
+    def from_row(cls, row: asyncpg.Record, location: str) -> "CheckResult":
         """Columns of `results`."""
         outcome = OUTCOMES[row["outcome"]]
         missed = outcome is Outcome.MISSED

@@ -16,6 +16,7 @@ from graphql_api.enums import CheckKind, Status
 from graphql_api.fields import described
 from graphql_api.ids import Node, global_id
 from graphql_api.incidents.types import Incident
+from graphql_api.locations.types import CheckLocation
 from graphql_api.pagination import (
     DEFAULT_PAGE_SIZE,
     After,
@@ -89,6 +90,9 @@ class Check(Node):
     failure_window: int | None = strawberry.field(
         description="Among how many of the last slots the failing ones may lie; null for in a row."
     )
+    quorum: str = strawberry.field(
+        description="How many of its locations must be DOWN: ANY, MAJORITY, ALL that have decided, or a number."
+    )
     paused: bool = strawberry.field(description="Whether nothing is due at present.")
     created_at: datetime = strawberry.field(description="When it was made.")
     updated_at: datetime = strawberry.field(description="When it was last changed.")
@@ -114,6 +118,7 @@ class Check(Node):
             failure_threshold=row["failure_threshold"],
             success_threshold=row["success_threshold"],
             failure_window=row["failure_window"],
+            quorum=row["quorum"],
             paused=row["paused"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
@@ -167,6 +172,10 @@ class Check(Node):
     async def heartbeat(self, info: Info) -> Heartbeat | None:
         shown = await info.context.heartbeats.load(self.key) if self.kind.value == HeartbeatTarget.kind else None
         return None if shown is None else Heartbeat.of(self.key, shown)
+
+    @described("Where it is probed, in the order given, and what each location shows.")
+    async def locations(self, info: Info) -> list[CheckLocation]:
+        return await info.context.check_locations.load(self.key)
 
     @described("How slots ended, the newest first.")
     async def results(

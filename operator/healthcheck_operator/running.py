@@ -55,7 +55,7 @@ async def _run_in_turn(cluster: Cluster, healthcheck: HealthCheck, organization_
 
 async def _run(cluster: Cluster, healthcheck: HealthCheck, organization_id: int, check_id: int) -> None:
     try:
-        run_id, timeout = await request_run(organization_id, check_id)
+        run_id, _, timeout = await request_run(organization_id, check_id)
         row = await wait_for_run(organization_id, run_id, timeout + GRACE)
         if row["finished_at"] is None:
             report = Report(is_warning=True, reason="RunTimedOut", action="Run", note="no worker took the run in time")

@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from tests.engine.harness import Platform, Target, eventually
-from tocsin.queue import PROBE_BATCH, PROBE_RUN, PROBES_QUEUE, _message, make_broker
+from tocsin.queue import PROBE_BATCH, PROBE_RUN, _message, make_broker, probes_queue
 
 
 async def test_without_redis_all_goes_on_in_time(platform: Platform, target: tuple[int, type[Target]]) -> None:
@@ -66,7 +66,7 @@ Harm = Callable[[Platform], Awaitable[None]]
 async def hint_wildly(platform: Platform) -> None:
     """Each new batch ten times in any order, and what there is none of."""
     broker = make_broker(platform.servers.redis_url)
-    broker.declare_queue(PROBES_QUEUE)
+    broker.declare_queue(probes_queue("default"))
     newest = 0
     while True:
         async with platform.connection() as connection:
@@ -75,7 +75,7 @@ async def hint_wildly(platform: Platform) -> None:
         hints = [(PROBE_BATCH, batch_id) for batch_id in 10 * batches]
         hints += [(PROBE_BATCH, 10**9), (PROBE_BATCH, -1), (PROBE_BATCH, 10**30), (PROBE_RUN, 10**9)]
         for actor, row_id in random.sample(hints, len(hints)):
-            await asyncio.to_thread(broker.enqueue, _message(actor, row_id))
+            await asyncio.to_thread(broker.enqueue, _message(actor, "default", row_id))
         await asyncio.sleep(0.2)
 
 

@@ -116,7 +116,7 @@ async def test_what_a_target_echoes_is_nowhere(platform: Platform, echo: Echo) -
     opened = "SELECT count(*) >= $1 FROM incidents"
     await eventually(lambda: platform.ask(opened, len(paths)), 20)
     for check_id in ids:
-        run_id, patience = await runs.request_run(ORGANIZATION, check_id)
+        run_id, _, patience = await runs.request_run(ORGANIZATION, check_id)
         await runs.wait_for_run(ORGANIZATION, run_id, patience + runs.GRACE)
     await platform.stop()
     assert {path: set(echo.seen[path]) for path in paths} == {path: {SECRET} for path in paths}
@@ -147,7 +147,7 @@ async def test_a_named_secret_reaches_its_target_and_nothing_else(platform: Plat
     paths = ("/status", "/host", "/scheme", "/broken")
     ids = [await name_secret(echo, path, "api-token") for path in paths]
     await eventually(lambda: platform.ask("SELECT count(*) >= $1 FROM incidents", len(paths)), 20)
-    run_id, patience = await runs.request_run(ORGANIZATION, ids[1])
+    run_id, _, patience = await runs.request_run(ORGANIZATION, ids[1])
     await runs.wait_for_run(ORGANIZATION, run_id, patience + runs.GRACE)
     await platform.stop()
     assert {path: set(echo.seen[path]) for path in paths} == {path: {SECRET} for path in paths}
@@ -212,7 +212,7 @@ async def test_without_its_secret_a_target_is_not_probed_and_not_blamed(platform
 async def test_the_longest_reference_is_told_within_the_limit(platform: Platform, echo: Echo) -> None:
     check_id = await make_check(echo, "/", secret=None, reference=f"{'n' * 253}/{'k' * 253}")
     await eventually(lambda: platform.ask("SELECT true FROM results LIMIT 1"), 10)
-    run_id, patience = await runs.request_run(ORGANIZATION, check_id)
+    run_id, _, patience = await runs.request_run(ORGANIZATION, check_id)
     run = await runs.wait_for_run(ORGANIZATION, run_id, patience + runs.GRACE)
     assert (run["outcome"], run["reason"]) == UNAVAILABLE
     assert len(run["message"]) == 500

@@ -30,7 +30,7 @@ SELECT $1, $2, 1, organization_id, 1, $2, 1000, 1 FROM checks WHERE id = $1
 """
 _STATUS_CHANGE = """
 INSERT INTO status_changes (organization_id, check_id, location_id, from_status, to_status, at)
-SELECT organization_id, id, 1, 'UP', 'DOWN', $2 FROM checks WHERE id = $1 RETURNING id
+SELECT organization_id, id, 0, 'UP', 'DOWN', $2 FROM checks WHERE id = $1 RETURNING id
 """
 _INCIDENT_EVENT = """
 WITH i AS (INSERT INTO incidents (organization_id, check_id, opened_at, detected_at)

@@ -36,7 +36,7 @@ VALUES ($1, $2, $2, 1, 1, $3, $4, $5)
 """
 _INSERT_CHANGE = """
 INSERT INTO status_changes (organization_id, check_id, location_id, from_status, to_status, at)
-VALUES (1, $1, 1, 'PENDING', $2, $3)
+VALUES (1, $1, 0, 'PENDING', $2, $3)
 """
 
 

@@ -8,6 +8,7 @@ from tests.services.conftest import NOON, MakeCheck, result
 from tocsin.clock import PLAN_LEAD
 from tocsin.database import Connection, Pool
 from tocsin.services.leases import (
+    Holder,
     Lease,
     claim_batch,
     claim_batches,
@@ -33,7 +34,7 @@ async def plan_one(connection: Connection, at: datetime = NOON) -> PlannedTick:
 
 
 async def claim(connection: Connection, batch_id: int, holder: UUID | None = None) -> Lease:
-    lease = await claim_batch(connection, holder or uuid4(), batch_id, NOON)
+    lease = await claim_batch(connection, Holder(holder or uuid4(), location_id=1), batch_id, NOON)
     assert lease is not None
     return lease
 
@@ -45,7 +46,7 @@ async def test_a_batch_has_one_holder(engine_pool: Pool, make_check: MakeCheck) 
 
     async def race() -> Lease | None:
         async with engine_pool.acquire() as connection:
-            return await claim_batch(connection, uuid4(), batch_id, NOON)
+            return await claim_batch(connection, Holder(uuid4(), location_id=1), batch_id, NOON)
 
     leases = await asyncio.gather(*(race() for _ in range(6)))
     assert [lease for lease in leases if lease is not None] == [Lease(batch_id, 1)]
@@ -54,13 +55,13 @@ async def test_a_batch_has_one_holder(engine_pool: Pool, make_check: MakeCheck) 
 async def test_a_batch_that_no_hint_named_is_found_in_the_ledger(connection: Connection, make_check: MakeCheck) -> None:
     await make_check(1)
     [batch_id] = (await plan_one(connection)).batch_ids
-    assert await claim_batches(connection, uuid4(), 0, NOON, most=10) == [Lease(batch_id, 1)]
+    assert await claim_batches(connection, Holder(uuid4(), location_id=1), 0, NOON, most=10) == [Lease(batch_id, 1)]
 
 
 async def test_a_batch_that_is_too_old_is_left_to_the_sweeper(connection: Connection, make_check: MakeCheck) -> None:
     await make_check(1)
     await plan_one(connection)
-    assert await claim_batches(connection, uuid4(), 0, NOON + CATCH_UP_LIMIT, most=10) == []
+    assert await claim_batches(connection, Holder(uuid4(), location_id=1), 0, NOON + CATCH_UP_LIMIT, most=10) == []
 
 
 async def test_a_lease_loads_what_is_to_be_probed(connection: Connection, make_check: MakeCheck) -> None:
@@ -107,7 +108,7 @@ async def test_a_lease_ends_when_its_heartbeat_stands_still(connection: Connecti
     watch = LeaseWatch()
     assert await release_expired(connection, watch, 0, 100.0) == []
     assert await release_expired(connection, watch, 0, 100.0 + LEASE_SECONDS - 0.1) == []
-    assert await release_expired(connection, watch, 0, 100.0 + LEASE_SECONDS) == [batch_id]
+    assert await release_expired(connection, watch, 0, 100.0 + LEASE_SECONDS) == [("default", batch_id)]
     assert (await claim(connection, batch_id)).attempt == 2
 
 

@@ -45,7 +45,7 @@ _INSERTS = {
     """,
     "status_changes": """
         INSERT INTO status_changes (organization_id, check_id, location_id, from_status, to_status, at)
-        VALUES (1, 1, 1, 'UP', 'DOWN', $1)
+        VALUES (1, 1, 0, 'UP', 'DOWN', $1)
     """,
 }
 _AGES = {

@@ -8,6 +8,13 @@ from typing import Any, Final, TypedDict, TypeVar
 from pydantic import ValidationError
 
 from tocsin.domain.errors import FieldProblem
+from tocsin.domain.locations import (
+    DEFAULT_LOCATION,
+    DEFAULT_QUORUM,
+    MAXIMUM_LOCATIONS,
+    read_quorum,
+    validate_location,
+)
 from tocsin.domain.retries import NO_RETRIES, TOO_LONG, Retries, RetriesFields, read_retries
 from tocsin.domain.schedule import MILLISECOND, Cron, validate_cron, validate_interval, validate_time_zone
 from tocsin.domain.targets import KINDS, parse_target, target_problems
@@ -54,6 +61,8 @@ class Definition:
     failure_threshold: int
     success_threshold: int
     failure_window: int | None
+    locations: tuple[str, ...]
+    quorum: str
     labels: Mapping[str, str]
 
     def stored_target(self) -> dict[str, Any]:
@@ -83,6 +92,8 @@ class DefinitionFields(TypedDict, total=False):
     failure_threshold: int | None
     success_threshold: int | None
     failure_window: int | None
+    locations: Sequence[str] | None
+    quorum: str | None
     labels: Sequence[tuple[str, str]] | None
 
 
@@ -99,6 +110,8 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
     success = _read_threshold("success_threshold", fields.get("success_threshold"), problems)
     window = _read_failure_window(fields.get("failure_window"), failure, problems)
+    locations = _read_locations(fields.get("locations"), problems)
+    quorum = _read_quorum(fields.get("quorum"), locations, problems)
     labels = read_labels(fields.get("labels") or (), problems)
     if problems or name is None or description is None or target is None or schedule is None or timeout is None:
         return None
@@ -113,6 +126,8 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
         failure_threshold=failure or target.default_failure_threshold or DEFAULT_FAILURE_THRESHOLD,
         success_threshold=success or target.default_success_threshold or DEFAULT_SUCCESS_THRESHOLD,
         failure_window=window,
+        locations=locations,
+        quorum=quorum,
         labels=labels,
     )
 
@@ -226,3 +241,22 @@ def _read_failure_window(given: int | None, threshold: int | None, problems: lis
         message = f"must be from the failure threshold to {MAXIMUM_FAILURE_WINDOW}: it has room for the failing slots"
         problems.append(FieldProblem(("failure_window",), message))
     return given
+
+
+def _read_locations(given: Sequence[str] | None, problems: list[FieldProblem]) -> tuple[str, ...]:
+    names = (DEFAULT_LOCATION,) if given is None else tuple(given)
+    if not 1 <= len(names) <= MAXIMUM_LOCATIONS:
+        problems.append(FieldProblem(("locations",), f"must be 1 to {MAXIMUM_LOCATIONS} locations"))
+    for index, name in enumerate(names[:MAXIMUM_LOCATIONS]):
+        read_field(("locations", index), validate_location, name, problems)
+        if name in names[:index]:
+            problems.append(FieldProblem(("locations", index), "stands there twice; leave it out"))
+    return names
+
+
+def _read_quorum(given: str | None, locations: Sequence[str], problems: list[FieldProblem]) -> str:
+    text = DEFAULT_QUORUM if given is None else given
+    quorum = read_field(("quorum",), lambda _: read_quorum(text), None, problems)
+    if isinstance(quorum, int) and quorum > len(locations):
+        problems.append(FieldProblem(("quorum",), "must be at most the number of locations"))
+    return str(text if quorum is None else quorum)

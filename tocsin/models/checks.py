@@ -3,6 +3,7 @@
 from typing import Any
 
 from tortoise import fields
+from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields.db_defaults import Now
 from tortoise.models import Model
 
@@ -57,6 +58,8 @@ class Check(Model):
     failure_threshold = fields.SmallIntField()
     success_threshold = fields.SmallIntField()
     failure_window = fields.SmallIntField(null=True)
+    location_ids: fields.Field[list[int]] = ArrayField("smallint")
+    quorum = fields.CharField(max_length=8)
     labels: fields.Field[dict[str, str]] = fields.JSONField()
     paused = fields.BooleanField(default=False)
     revision = fields.IntField(default=1)

@@ -15,19 +15,17 @@ from tocsin.domain.status import Status
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.models import Check, Resolution
 from tocsin.services import idempotency
+from tocsin.services.check_states import move_states, start_states
 from tocsin.services.event_log import append_news
 from tocsin.services.heartbeats import keep_heartbeat
+from tocsin.services.locations import location_ids, location_names
 from tocsin.services.ownership import refuse_owned, require_owner
 from tocsin.services.scope import Scope, in_organization
 from tocsin.services.secrets import note_uses, require_secrets
-from tocsin.services.transitions import DEFAULT_LOCATION_ID, end_status, reset_status
+from tocsin.services.transitions import end_status, reset_status
 from tocsin.services.versions import EDIT_LEAD, close_version, open_version, replace_version
 
 _LOCK_SITE = "SELECT true FROM sites WHERE id = $1 AND deleted_at IS NULL FOR SHARE"
-_INSERT_STATE = """
-INSERT INTO check_states (check_id, location_id, organization_id, folded_through, status, since, decided)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-"""
 # What makes a new version of the schedule; names, sites and labels do not.
 _DEFINING: Final = (
     "kind",
@@ -42,6 +40,8 @@ _DEFINING: Final = (
     "failure_threshold",
     "success_threshold",
     "failure_window",
+    "location_ids",
+    "quorum",
 )
 
 
@@ -70,12 +70,12 @@ async def create_check(
 
 
 async def make(scope: Scope, site_id: int, definition: Definition, *, paused: bool) -> int:
-    """Make a check in a site that is locked, and return its id."""
+    """Make a check in a site that is locked, and return its id. Raises InvalidInputError for an unknown location."""
     now = await scope.now()
     row = await Check.create(
         organization_id=scope.organization_id,
         site_id=site_id,
-        **_columns(definition),
+        **_columns(definition, await location_ids(scope.connection, definition.locations)),
         paused=paused,
         revision=1,
         created_at=now,
@@ -100,7 +100,7 @@ async def _lock_site(scope: Scope, site_id: int | None, problems: list[FieldProb
     return 0
 
 
-def _columns(definition: Definition) -> dict[str, Any]:
+def _columns(definition: Definition, location_ids: list[int]) -> dict[str, Any]:
     every, cron = definition.schedule, definition.schedule
     return {
         "name": definition.name,
@@ -117,6 +117,8 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "failure_threshold": definition.failure_threshold,
         "success_threshold": definition.success_threshold,
         "failure_window": definition.failure_window,
+        "location_ids": location_ids,
+        "quorum": definition.quorum,
         "labels": dict(definition.labels),
     }
 
@@ -124,19 +126,7 @@ def _columns(definition: Definition) -> dict[str, Any]:
 async def _start(scope: Scope, check: Check, now: datetime) -> None:
     due_from = now + EDIT_LEAD
     await open_version(scope, check.id, due_from)
-    status = Status.PAUSED if check.paused else Status.PENDING
-    # The last folded instant is exclusive: a slot at due_from itself is folded.
-    folded_through = due_from - MILLISECOND
-    await scope.connection.execute(
-        _INSERT_STATE,
-        check.id,
-        DEFAULT_LOCATION_ID,
-        scope.organization_id,
-        folded_through,
-        status,
-        now,
-        Status.PENDING,
-    )
+    await start_states(scope, check, now, due_from)
 
 
 async def _lock(scope: Scope, check_id: int) -> Check:
@@ -164,7 +154,7 @@ async def update_check(
     """
     check = await _lock(scope, check_id)
     problems: list[FieldProblem] = []
-    definition = define(_merged(check, changes), problems)
+    definition = define(_merged(check, changes, await location_names(scope.connection, check.location_ids)), problems)
     site_id = check.site_id if site is None else await _lock_site(scope, site[0], problems)
     if definition is not None:
         await require_secrets(scope, definition, problems)
@@ -174,8 +164,8 @@ async def update_check(
 
 
 async def change(scope: Scope, check: Check, site_id: int, definition: Definition, actor: str) -> None:
-    """Make a locked check what the definition says, from now on."""
-    columns = _columns(definition)
+    """Make a locked check what the definition says, from now on. Raises InvalidInputError for an unknown location."""
+    columns = _columns(definition, await location_ids(scope.connection, definition.locations))
     differing = {name for name, value in columns.items() if getattr(check, name) != value}
     if not differing and site_id == check.site_id:
         return
@@ -187,13 +177,16 @@ async def change(scope: Scope, check: Check, site_id: int, definition: Definitio
         if definition.target.kind == HeartbeatTarget.kind:
             await keep_heartbeat(scope, check.id)
         due_from = await replace_version(scope, check.id, now)
+        if differing & {"location_ids", "quorum"}:
+            before, check.location_ids = check.location_ids, columns["location_ids"]
+            await move_states(scope, check, before, now, due_from)
         if differing & {"kind", "target"}:
             await note_uses(scope, check.id, definition.references)
             status = Status.PAUSED if check.paused else Status.PENDING
             await _reset(scope, check.id, status, now, due_from, Resolution.TARGET_CHANGED, actor)
 
 
-def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
+def _merged(check: Check, changes: DefinitionFields, locations: list[str]) -> DefinitionFields:
     """The stored fields with the changes over them. A stored timeout that no longer fits is left to the default."""
     merged: DefinitionFields = {
         "name": check.name,
@@ -207,6 +200,8 @@ def _merged(check: Check, changes: DefinitionFields) -> DefinitionFields:
         "failure_threshold": check.failure_threshold,
         "success_threshold": check.success_threshold,
         "failure_window": check.failure_window,
+        "locations": locations,
+        "quorum": check.quorum,
         "labels": list(check.labels.items()),
     }
     if changes.get("interval_seconds") is None and changes.get("schedule") is None:

@@ -21,7 +21,7 @@ from tocsin.domain.status import Status
 from tocsin.domain.uptime import OutcomeCounts, StatusTimes, times_of
 from tocsin.models.codes import OUTCOMES, reason_of
 from tocsin.services.rollups import COUNTERS, HOUR, hour_of
-from tocsin.services.transitions import DEFAULT_LOCATION_ID
+from tocsin.services.transitions import CHECK_ITSELF
 from tocsin.services.windows import Window, counts_by_check, read_window, sums_by_check, sums_by_part
 
 MAXIMUM_BUCKETS: Final = 200
@@ -185,7 +185,7 @@ async def series(
 
 async def _status_times(connection: Connection, check_ids: Sequence[int], window: Window) -> dict[int, StatusTimes]:
     shown: dict[int, dict[Status, timedelta]] = {check_id: {} for check_id in check_ids}
-    for row in await connection.fetch(_TIMES, list(shown), window.since, window.until, DEFAULT_LOCATION_ID):
+    for row in await connection.fetch(_TIMES, list(shown), window.since, window.until, CHECK_ITSELF):
         shown[row["check_id"]][Status(row["to_status"])] = row["shown"]
     return {check_id: times_of(times, window.until - window.since) for check_id, times in shown.items()}
 

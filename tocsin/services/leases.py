@@ -33,6 +33,14 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A worker that takes batches, and where it probes from."""
+
+    id: UUID
+    location_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class DueSlot:
     """A slot that is to be probed, and with which revision of its check."""
 
@@ -57,7 +65,7 @@ _CLAIM = """
 WITH open AS (
     SELECT l.batch_id FROM batch_leases l JOIN batches b ON b.id = l.batch_id
     WHERE l.done_at IS NULL AND l.holder IS NULL AND l.batch_id >= $2 AND ($3::bigint IS NULL OR l.batch_id = $3)
-      AND b.tick_at > $4 AND b.tick_at < $5
+      AND b.tick_at > $4 AND b.tick_at < $5 AND b.location_id = $7
     ORDER BY l.batch_id LIMIT $6 FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE batch_leases l SET holder = $1, attempt = l.attempt + 1, heartbeat = 0
@@ -66,17 +74,19 @@ RETURNING l.batch_id, l.attempt
 """
 
 
-async def claim_batch(connection: Connection, holder: UUID, batch_id: int, now: datetime) -> Lease | None:
-    """Take one batch, unless somebody else holds or has done it."""
+async def claim_batch(connection: Connection, holder: Holder, batch_id: int, now: datetime) -> Lease | None:
+    """Take one batch, unless somebody else holds or has done it, or it is another location's."""
     oldest, newest = now - CATCH_UP_LIMIT, now + PLAN_LEAD + TICK
-    rows = await connection.fetch(_CLAIM, holder, batch_id, batch_id, oldest, newest, 1)
+    rows = await connection.fetch(_CLAIM, holder.id, batch_id, batch_id, oldest, newest, 1, holder.location_id)
     return Lease(rows[0]["batch_id"], rows[0]["attempt"]) if rows else None
 
 
-async def claim_batches(connection: Connection, holder: UUID, watermark: int, now: datetime, most: int) -> list[Lease]:
-    """Take the oldest batches that nobody took on a hint. Every batch below the watermark is known to be done."""
+async def claim_batches(
+    connection: Connection, holder: Holder, watermark: int, now: datetime, most: int
+) -> list[Lease]:
+    """Take the location's oldest batches that nobody took on a hint. All below the watermark are known to be done."""
     oldest, newest = now - CATCH_UP_LIMIT, now + TAKE_LEAD - _HINT_TIME
-    rows = await connection.fetch(_CLAIM, holder, watermark, None, oldest, newest, most)
+    rows = await connection.fetch(_CLAIM, holder.id, watermark, None, oldest, newest, most, holder.location_id)
     return [Lease(row["batch_id"], row["attempt"]) for row in rows]
 
 

@@ -1,12 +1,16 @@
 """Locations: pools of workers, each under a name. A worker makes its location known when it starts."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 
 from tocsin.database import Connection
 from tocsin.domain.errors import FieldProblem, InvalidInputError
+
+# A worker that lives says so far more often than this.
+LIVING_WITHIN: Final = timedelta(seconds=30)
 
 _SEE = """
 UPDATE locations SET seen_at = clock_timestamp(), impaired_since = NULL WHERE name = $1 RETURNING id

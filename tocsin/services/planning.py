@@ -11,7 +11,7 @@ from tocsin.clock import PLAN_LEAD
 from tocsin.database import Connection, columns
 from tocsin.domain.folding import Gap
 from tocsin.domain.schedule import TICK, Cron, cron_instants
-from tocsin.services.transitions import DEFAULT_LOCATION_ID
+from tocsin.services.locations import LIVING_WITHIN
 
 BATCH_SIZE = 150
 # Slots older than this are not probed any more: they become one recorded gap, never a flood.
@@ -25,11 +25,20 @@ _CRONS_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class PlannedTick:
-    """A tick that this process has planned, with the batches that it made."""
+    """A tick that this process has planned, with the batches that it made, and where each is to be probed.
+
+    That is None where no worker lives at present: a hint would lie in its queue for good.
+    """
 
     at: datetime
     batch_ids: list[int]
+    locations: list[str | None]
     slots: int
+
+    @property
+    def hints(self) -> list[tuple[str, int]]:
+        """The batches that somebody can take, each behind the name of its location."""
+        return [(name, batch_id) for name, batch_id in zip(self.locations, self.batch_ids, strict=True) if name]
 
 
 _START_LEDGER = """
@@ -72,7 +81,7 @@ WITH RECURSIVE next AS (
     SELECT p.at, i.every_ms, ((extract(epoch FROM p.at)::bigint * 1000) % i.every_ms)::int AS phase_ms
     FROM planned p, intervals i WHERE i.every_ms IS NOT NULL
 ), due AS (
-    SELECT v.check_id, v.revision, v.phase_ms - w.phase_ms AS offset_ms
+    SELECT v.check_id, v.revision, v.location_ids, v.phase_ms - w.phase_ms AS offset_ms
     FROM windows w CROSS JOIN LATERAL (
         SELECT * FROM check_versions
         WHERE interval_ms = w.every_ms AND NOT paused AND interval_ms IS NOT NULL
@@ -82,29 +91,34 @@ WITH RECURSIVE next AS (
     WHERE w.at + (v.phase_ms - w.phase_ms) * interval '1 millisecond' >= v.valid_from
       AND w.at + (v.phase_ms - w.phase_ms) * interval '1 millisecond' < v.valid_to
     UNION ALL
-    SELECT c.check_id, c.revision, (extract(epoch FROM c.slot - p.at) * 1000)::int
+    SELECT c.check_id, c.revision, v.location_ids, (extract(epoch FROM c.slot - p.at) * 1000)::int
     FROM planned p JOIN cron_instants c ON c.slot >= p.at AND c.slot < p.at + interval '1 second'
     JOIN check_versions v ON v.check_id = c.check_id AND v.revision = c.revision AND NOT v.paused
      AND v.valid_from <= c.slot AND c.slot < v.valid_to
 ), numbered AS (
-    SELECT due.*, (row_number() OVER (ORDER BY offset_ms, check_id) - 1) / $2 AS batch FROM due
+    SELECT due.*, location_id,
+           (row_number() OVER (PARTITION BY location_id ORDER BY offset_ms, check_id) - 1) / $2 AS batch
+    FROM due, unnest(due.location_ids) AS location_id
 ), batched AS (
     INSERT INTO batches (tick_at, location_id, check_ids, revisions, offsets_ms)
-    SELECT p.at, $3, array_agg(check_id ORDER BY offset_ms, check_id), array_agg(revision ORDER BY offset_ms, check_id),
-           array_agg(offset_ms::smallint ORDER BY offset_ms, check_id)
-    FROM planned p, numbered GROUP BY p.at, batch ORDER BY batch
-    RETURNING id
+    SELECT p.at, location_id, array_agg(check_id ORDER BY offset_ms, check_id),
+           array_agg(revision ORDER BY offset_ms, check_id), array_agg(offset_ms::smallint ORDER BY offset_ms, check_id)
+    FROM planned p, numbered GROUP BY p.at, batch, location_id ORDER BY batch, location_id
+    RETURNING id, location_id
 ), leased AS (
     INSERT INTO batch_leases (batch_id) SELECT id FROM batched
 )
-SELECT p.at, (SELECT count(*) FROM due) AS slots, ARRAY(SELECT id FROM batched ORDER BY id) AS batch_ids FROM planned p
+SELECT p.at, (SELECT count(*) FROM numbered) AS slots, ARRAY(SELECT id FROM batched ORDER BY id) AS batch_ids,
+       ARRAY(SELECT CASE WHEN l.seen_at > clock_timestamp() - $3::interval THEN l.name END
+             FROM batched b JOIN locations l ON l.id = b.location_id ORDER BY b.id) AS locations
+FROM planned p
 """
 
 
 async def plan_next_tick(connection: Connection, now: datetime) -> PlannedTick | None:
     """Plan the tick after the newest if it begins soon. None when it does not, or another scheduler was faster."""
-    row = await connection.fetchrow(_PLAN, now + PLAN_LEAD, BATCH_SIZE, DEFAULT_LOCATION_ID)
-    return None if row is None else PlannedTick(row["at"], row["batch_ids"], row["slots"])
+    row = await connection.fetchrow(_PLAN, now + PLAN_LEAD, BATCH_SIZE, LIVING_WITHIN)
+    return None if row is None else PlannedTick(row["at"], row["batch_ids"], row["locations"], row["slots"])
 
 
 # It takes the key that planning would take, so either the gap or the plan stands, never both.

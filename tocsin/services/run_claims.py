@@ -26,6 +26,7 @@ _CLAIM = """
 WITH open AS (
     SELECT id FROM runs
     WHERE claimed_at IS NULL AND requested_at > clock_timestamp() - $1::interval AND ($2::bigint IS NULL OR id = $2)
+      AND location_id = $3
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE runs r SET claimed_at = clock_timestamp()
@@ -36,9 +37,9 @@ RETURNING r.id, r.check_id, r.revision, v.kind, v.target::text, v.timeout_ms, v.
 """
 
 
-async def claim_run(connection: Connection, run_id: int | None = None) -> ClaimedRun | None:
-    """Take a run that nobody has taken: this one, or the oldest."""
-    row = await connection.fetchrow(_CLAIM, _GIVE_UP_AFTER, run_id)
+async def claim_run(connection: Connection, location_id: int, run_id: int | None = None) -> ClaimedRun | None:
+    """Take a run of a location that nobody has taken: this one, or the oldest."""
+    row = await connection.fetchrow(_CLAIM, _GIVE_UP_AFTER, run_id, location_id)
     if row is None:
         return None
     return ClaimedRun(row["id"], row["check_id"], row["revision"], definition_of(row))

@@ -17,7 +17,8 @@ from tocsin.domain.folding import Course, Progress, RecordedSlot, fold
 from tocsin.domain.status import CheckState, SlotResult, Status
 from tocsin.models.codes import OUTCOMES, reason_of
 from tocsin.services.courses import newest_course, read_courses
-from tocsin.services.transitions import CheckEvent
+from tocsin.services.joining import join_locations
+from tocsin.services.transitions import CHECK_ITSELF, CheckEvent
 
 Key = tuple[int, int]  # (check id, location id)
 
@@ -26,7 +27,8 @@ _HOUR = timedelta(hours=1)
 _STATES = """
 SELECT s.check_id, s.location_id, s.organization_id, s.folded_through, s.status, s.since, s.decided, s.run_length,
        s.run_started_at, s.recent_slots, s.waiting, v.revision, v.valid_from, v.valid_to, v.interval_ms, v.phase_ms,
-       v.cron, v.time_zone, v.paused, v.failure_threshold, v.success_threshold, v.failure_window
+       v.cron, v.time_zone, v.paused, v.failure_threshold, v.success_threshold, v.failure_window,
+       c.state_location_id
 FROM unnest($1::bigint[], $2::smallint[]) AS k (check_id, location_id)
 JOIN check_states s ON s.check_id = k.check_id AND s.location_id = k.location_id
 JOIN checks c ON c.id = s.check_id
@@ -72,7 +74,10 @@ class _Folded:
 
 
 async def fold_states(connection: Connection, keys: Sequence[Key], newest: datetime) -> list[CheckEvent]:
-    """Fold what is contiguous, up to an hour behind `newest`; return what the state machine decided."""
+    """Fold what is contiguous, up to an hour behind `newest`; return what the state machine decided.
+
+    Where a check has several locations, that is what each of them shows, and then what it comes to.
+    """
     states = await connection.fetch(_STATES, *columns(keys, 2))
     recorded = await _recorded(connection, states, newest)
     courses = await _courses(connection, states, recorded)
@@ -81,6 +86,8 @@ async def fold_states(connection: Connection, keys: Sequence[Key], newest: datet
         await connection.execute(_UPDATE_STATES, *columns([_state_row(each) for each in folded], 17))
     if marks := list(_waiting_marks(states, recorded, folded)):
         await connection.execute(_MARK_WAITING, *columns(marks, 3))
+    if several := sorted({row["check_id"] for row in states if row["state_location_id"] == CHECK_ITSELF}):
+        events += await join_locations(connection, several, events, newest)
     return events
 
 
@@ -130,7 +137,8 @@ def _fold_all(
         last = next((result for result in reversed(recorded[key]) if result["slot"] <= after.through), None)
         # Where a gap alone was crossed, it waits for the first result behind it, which crosses it again.
         if last is not None and after.through > before.through:
-            events.extend(CheckEvent(row["organization_id"], *key, event) for event in new_events)
+            place = CHECK_ITSELF if row["state_location_id"] == row["location_id"] else row["location_id"]
+            events.extend(CheckEvent(row["organization_id"], row["check_id"], place, event) for event in new_events)
             folded.append(_Folded(row, after, last))
     return folded, events
 

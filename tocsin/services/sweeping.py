@@ -52,21 +52,24 @@ WHERE done_at IS NULL AND holder IS NOT NULL AND batch_id >= $1
 _RELEASE = """
 UPDATE batch_leases l SET holder = NULL
 FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::int[]) AS d (batch_id, holder, attempt, heartbeat)
+JOIN batches b ON b.id = d.batch_id JOIN locations p ON p.id = b.location_id
 WHERE l.batch_id = d.batch_id AND l.holder = d.holder AND l.attempt = d.attempt AND l.heartbeat = d.heartbeat
   AND l.done_at IS NULL
-RETURNING l.batch_id
+RETURNING p.name, l.batch_id
 """
 
 
-async def release_expired(connection: Connection, watch: LeaseWatch, watermark: int, monotonic: float) -> list[int]:
-    """Open the batches whose holder is gone, for others to take."""
+async def release_expired(
+    connection: Connection, watch: LeaseWatch, watermark: int, monotonic: float
+) -> list[tuple[str, int]]:
+    """Open the batches whose holder is gone, for others to take. Return each behind the name of its location."""
     held = await connection.fetch(_HELD, watermark)
     beats = {row["batch_id"]: (row["holder"], row["attempt"], row["heartbeat"]) for row in held}
     expired = watch.expired(beats, monotonic)
     if not expired:
         return []
     rows = [(batch_id, *beat) for batch_id, beat in sorted(expired.items())]
-    return [row["batch_id"] for row in await connection.fetch(_RELEASE, *columns(rows, 4))]
+    return [(row["name"], row["batch_id"]) for row in await connection.fetch(_RELEASE, *columns(rows, 4))]
 
 
 # A slot is missed once nobody can be probing it any more: nobody took it within the catch-up limit, or its probe,
@@ -118,7 +121,7 @@ _BEHIND = """
 SELECT s.check_id, s.location_id, s.folded_through, v.longest_run_ms, c.revision
 FROM check_states s JOIN checks c ON c.id = s.check_id AND c.deleted_at IS NULL
 JOIN check_versions v ON v.check_id = c.id AND v.revision = c.revision AND NOT v.paused
-WHERE s.check_id > $2 AND CASE
+WHERE s.check_id > $2 AND s.location_id > 0 AND CASE
     WHEN v.cron IS NULL
     THEN s.folded_through + (v.interval_ms + v.longest_run_ms) * interval '1 millisecond' < $1
     ELSE EXISTS (SELECT FROM cron_instants i WHERE i.check_id = s.check_id AND i.slot > s.folded_through

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from tocsin.database import Connection
 from tocsin.domain.observations import Outcome
@@ -13,13 +14,13 @@ from tocsin.models import IncidentEventKind, Resolution
 from tocsin.models.codes import OUTCOME_CODES, reason_code
 from tocsin.services.event_log import News
 
-# The one location of an installation, until there are several.
-DEFAULT_LOCATION_ID = 1
+# In place of a location's id: what concerns the check as a whole.
+CHECK_ITSELF: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CheckEvent:
-    """An event of the state machine, and whose it is."""
+    """An event of the state machine, and whose it is: the check's itself, or of one of its several locations."""
 
     organization_id: int
     check_id: int
@@ -31,7 +32,7 @@ _INSERT_STATUS_CHANGES = """
 INSERT INTO status_changes (organization_id, check_id, location_id, from_status, to_status, at, slot, reason)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[], $6::timestamptz[],
                      $7::timestamptz[], $8::smallint[])
-RETURNING id, organization_id
+RETURNING id, organization_id, location_id
 """
 _FAILURE = OUTCOME_CODES[Outcome.FAILURE]
 # The evidence is copied, as results are not kept for as long.
@@ -82,7 +83,7 @@ def _turns(events: Sequence[CheckEvent]) -> list[list[CheckEvent]]:
     turns: list[list[CheckEvent]] = []
     seen: Counter[int] = Counter()
     for each in events:
-        if not isinstance(each.event, StatusChanged):
+        if each.location_id == CHECK_ITSELF and not isinstance(each.event, StatusChanged):
             if seen[each.check_id] == len(turns):
                 turns.append([])
             turns[seen[each.check_id]].append(each)
@@ -100,7 +101,8 @@ async def _write_status_changes(
     ]
     if rows:
         for row in await connection.fetch(_INSERT_STATUS_CHANGES, *map(list, zip(*rows, strict=True))):
-            news[row["organization_id"]].status_change_ids.append(row["id"])
+            if row["location_id"] == CHECK_ITSELF:
+                news[row["organization_id"]].status_change_ids.append(row["id"])
 
 
 async def _open_incidents(connection: Connection, events: Sequence[CheckEvent], news: defaultdict[int, News]) -> None:
@@ -137,7 +139,7 @@ async def _close_incidents(
 
 _LOCK_STATES = """
 SELECT check_id, location_id, organization_id, status FROM check_states WHERE check_id = $1
-ORDER BY location_id FOR NO KEY UPDATE
+ORDER BY location_id = 0, location_id FOR NO KEY UPDATE
 """
 _RESET_STATES = """
 UPDATE check_states
@@ -167,7 +169,7 @@ async def reset_status(
         CheckEvent(
             state["organization_id"],
             check_id,
-            state["location_id"],
+            state["location_id"] if len(states) > 1 else CHECK_ITSELF,
             StatusChanged(Status(state["status"]), status, now, now, None),
         )
         for state in states

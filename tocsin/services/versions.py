@@ -14,10 +14,10 @@ EDIT_LEAD: Final = timedelta(seconds=3)
 _OPEN = """
 INSERT INTO check_versions (check_id, revision, organization_id, valid_from, kind, target, interval_ms, cron, time_zone,
                             timeout_ms, retry_attempts, retry_delay_ms, retry_backoff, failure_threshold,
-                            success_threshold, failure_window, paused, expanded_to)
+                            success_threshold, failure_window, location_ids, paused, expanded_to)
 SELECT id, revision, organization_id, $2::timestamptz, kind, target, interval_seconds * 1000, cron, time_zone,
        timeout_ms, retry_attempts, retry_delay_ms, retry_backoff, failure_threshold, success_threshold,
-       failure_window, paused, CASE WHEN cron IS NOT NULL THEN $3::timestamptz END
+       failure_window, location_ids, paused, CASE WHEN cron IS NOT NULL THEN $3::timestamptz END
 FROM checks WHERE id = $1
 RETURNING cron, time_zone, paused, revision
 """

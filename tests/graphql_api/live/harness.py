@@ -54,7 +54,7 @@ VALUES ($1, $2, 1, $3, 1, $2, 1500, 1)
 """
 _STATUS_CHANGE = """
 INSERT INTO status_changes (organization_id, check_id, location_id, from_status, to_status, at, slot, reason)
-VALUES ($1, $2, 1, $3, $4, $5, $5, $6) RETURNING id
+VALUES ($1, $2, 0, $3, $4, $5, $5, $6) RETURNING id
 """
 _INCIDENT = """
 INSERT INTO incidents (organization_id, check_id, opened_at, detected_at, cause) VALUES ($1, $2, $3, $3, 'TIMEOUT')

@@ -1,0 +1,1 @@
+"""Locations: groups of checks."""
