@@ -8,7 +8,8 @@ from typing import Final
 
 from probes.redaction import Redaction
 from probes.runner import Sight
-from tocsin.domain.evidence import Attempt, Redactor, keep, to_json
+from tocsin.domain.assertions import FailedAssertion
+from tocsin.domain.evidence import Attempt, JudgedAssertion, Redactor, keep, to_json
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.running import log_internal_error
 
@@ -27,12 +28,19 @@ def evidence_of(sight: Sight, earlier: Sequence[Attempt], redaction: Redaction |
     redactor = Redactor() if redaction is None else Redactor(redaction.applied_to, redaction.longest_form)
     facts = {} if redaction is not None and redaction.withholds else trace.facts
     try:
-        kept = keep(facts, (), earlier, redactor, (trace.tls_version, trace.tls_verified))
+        kept = keep(
+            facts, map(_judged, trace.failed_assertions), earlier, redactor, (trace.tls_version, trace.tls_verified)
+        )
     except Exception as exc:
         # Such as facts of an installed kind in a shape of their own. The result does not depend on it.
         log_internal_error("evidence_not_made", exc)
         return None
     return None if kept is None else to_json(kept)
+
+
+def _judged(failed: FailedAssertion) -> JudgedAssertion:
+    source, path, operator = failed.source, failed.path, failed.operator
+    return JudgedAssertion(source, path, operator, failed.expected, failed.actual, failed.severity)
 
 
 def attempt_of(seen: Observation) -> Attempt:
