@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from probes.engine import Engine
+from probes.kinds.dns.prober import probe_dns
 from probes.kinds.graphql.prober import probe_graphql
 from probes.kinds.grpc.prober import probe_grpc
 from probes.kinds.heartbeat import probe_heartbeat
@@ -15,6 +16,7 @@ from probes.kinds.tcp import probe_tcp
 from probes.kinds.tls import probe_tls
 from probes.kinds.websocket import probe_websocket
 from probes.trace import Trace
+from tocsin.domain.targets.dns import DnsTarget
 from tocsin.domain.targets.graphql import GraphqlTarget
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
@@ -37,6 +39,7 @@ Deadline, clock and unexpected errors are the runner's.
 _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
+    DnsTarget.kind: probe_dns,
     TlsTarget.kind: probe_tls,
     KubernetesTarget.kind: probe_kubernetes,
     GrpcTarget.kind: probe_grpc,

@@ -56,6 +56,10 @@ class Resolver:
             return kept.addresses
         return await self._share_lookup(name)
 
+    def nameservers(self) -> Sequence[tuple[str, int]]:
+        """Whom it asks: IP addresses and ports."""
+        return (self._given or self._resolv_conf.current()).nameservers
+
     def _local(self, name: str) -> tuple[str, ...]:
         # RFC 6761: these never leave the machine, whatever its files and name servers say.
         if name == "localhost" or name.endswith(".localhost"):

@@ -35,8 +35,8 @@ RECORDS = (
     "example.test. 300 AAAA 2001:db8::10",
     "example.test. 300 MX 10 mail.example.test.",
     "example.test. 300 MX 20 backup.example.test.",
-    "example.test. 60 TXT 'v=spf1 -all'",
-    "example.test. 300 CAA 0 issue 'ca.example.test'",
+    'example.test. 60 TXT "v=spf1 -all"',
+    'example.test. 300 CAA 0 issue "ca.example.test"',
     "_sip._tcp.example.test. 300 SRV 10 60 5060 sip.example.test.",
     "www.example.test. 120 CNAME example.test.",
     "10.2.0.192.in-addr.arpa. 300 PTR example.test.",
@@ -51,7 +51,7 @@ class Unbound(LoopbackServer):
     listens = ("plain", "tls", "https")
 
     def configure(self) -> None:
-        zone = '  local-zone: "example.test." static\n' + "".join(f'  local-data: "{each}"\n' for each in RECORDS)
+        zone = '  local-zone: "example.test." static\n' + "".join(f"  local-data: '{each}'\n" for each in RECORDS)
         certificate = self.credentials.certificate_file
         values = {"data": self.data, "address": ADDRESS, "certificate": certificate, "zone": zone, **self.ports}
         self.write("unbound.conf", CONFIGURATION.format_map(values))

@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tocsin.domain.errors import FieldProblem
+from tocsin.domain.targets.dns import DnsTarget
 from tocsin.domain.targets.graphql import GraphqlTarget
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
@@ -24,6 +25,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
     for model in (
         HttpTarget,
         TcpTarget,
+        DnsTarget,
         TlsTarget,
         KubernetesTarget,
         HeartbeatTarget,
