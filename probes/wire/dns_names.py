@@ -1,7 +1,9 @@
 """Domain names on the wire (RFC 1035, section 4.1.4), with an end to every chain of pointers."""
 
+import re
 from typing import Final
 
+_PLAIN: Final = re.compile(rb"[A-Za-z0-9_-]*")
 _MAX_POINTERS: Final = 16
 _MAX_NAME_BYTES: Final = 255
 _SPECIAL: Final = frozenset(b'."();@$\\')
@@ -32,7 +34,18 @@ def read_name(wire: bytes, offset: int) -> tuple[str, int]:
     return ".".join(map(_label_text, labels)) or ".", offset + 1 if end is None else end
 
 
+def skip_name(wire: bytes, offset: int) -> int:
+    """The offset behind a name, which ends with an empty label or a pointer. Raises IndexError."""
+    while length := wire[offset]:
+        if length >= 0xC0:
+            return offset + 2
+        offset += 1 + length
+    return offset + 1
+
+
 def _label_text(label: bytes) -> str:
+    if _PLAIN.fullmatch(label):
+        return label.decode("ascii")
     return "".join(_character(octet) for octet in label)
 
 

@@ -103,16 +103,17 @@ def _message(answered: int, body: bytes, question: Question) -> bytes:
 
 def _hostile() -> dict[str, bytes]:
     question = asked(RecordType.CNAME)
-    start = len(_message(0, b"", question))
+    start = len(_message(0, b"", question)) + 11
     to_itself = struct.pack("!H", 0xC000 | start)
     head = struct.pack("!HHIH", 5, 1, 60, 2)
     each_other = struct.pack("!HH", 0xC000 | start + 2, 0xC000 | start)
     chain = b"".join(struct.pack("!H", 0xC000 | start + 2 * place + 2) for place in range(8000))
     return {
-        "a pointer to itself": _message(1, to_itself + head, question),
-        "pointers to each other": _message(1, each_other + head, question),
-        "a chain of pointers": _message(1, chain, question),
-        "a pointer beyond the end": _message(1, b"\xff\xff" + head, question),
+        "a pointer to itself": _message(1, b"\0" + head + to_itself, question),
+        "pointers to each other": _message(1, b"\0" + head + each_other, question),
+        "a chain of pointers": _message(1, b"\0" + head + chain, question),
+        "a pointer beyond the end": _message(1, b"\0" + head + b"\xff\xff", question),
+        "a reserved label in a name": _message(1, b"\0" + head + b"\x80a", question),
         "an endless name": _message(1, b"\x3f" + b"a" * 63 + b"\x3f" * 60_000, question),
         "a reserved label": _message(1, b"\x80" + head, question),
         "a record that is cut off": _message(1, b"\0" + struct.pack("!HHIH", 5, 1, 60, 500) + b"\x01", question),
