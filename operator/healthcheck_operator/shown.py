@@ -8,6 +8,7 @@ from healthcheck_operator.durations import format_duration
 from healthcheck_operator.specs import Wish
 from healthcheck_operator.status_schema import MAXIMUM_TARGET_LENGTH
 from tocsin.domain.definitions import DEFAULT_INTERVAL, DefinitionFields
+from tocsin.domain.targets import KINDS
 from tocsin.domain.targets.shown import shown_address
 
 
@@ -16,13 +17,13 @@ def shown_spec(wish: Wish, target: Mapping[str, Any]) -> dict[str, str]:
     return {
         "type": wish.kind,
         "target": shown_address(target)[:MAXIMUM_TARGET_LENGTH],
-        "schedule": _schedule(wish.definition),
+        "schedule": _schedule(wish.definition, KINDS[wish.kind].default_interval or DEFAULT_INTERVAL),
     }
 
 
-def _schedule(definition: DefinitionFields) -> str:
+def _schedule(definition: DefinitionFields, default: timedelta) -> str:
     if cron := definition.get("schedule"):
         zone = cron["time_zone"]
         return cron["cron"] if zone == "UTC" else f"{cron['cron']} {zone}"
     seconds = definition.get("interval_seconds")
-    return format_duration(DEFAULT_INTERVAL if seconds is None else timedelta(seconds=seconds))
+    return format_duration(default if seconds is None else timedelta(seconds=seconds))

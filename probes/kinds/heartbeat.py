@@ -34,5 +34,6 @@ def _note(heartbeat: Heartbeat, trace: Trace) -> None:
     trace.facts[Source.SIZE] = last.size
     if last.exit_code is not None:
         trace.facts[Source.STATUS] = last.exit_code
-    if heartbeat.run_time is not None:
-        trace.facts[Source.LATENCY] = {"total": heartbeat.run_time / _MILLISECOND}
+    # How long the run took, not this probe; nothing where no start was reported.
+    took = heartbeat.run_time
+    trace.facts[Source.LATENCY] = {} if took is None else {"total": took / _MILLISECOND}

@@ -212,6 +212,7 @@ def reason_of_night(last: str, now: str, rhythm: Rhythm = NIGHTLY) -> Reason | N
         ("2026-10-25 02:31", "2026-10-26 02:49", "2026-10-26 02:51"),
     ],
 )
+@pytest.mark.proves("heartbeat", "cron with a time zone")
 def test_a_nightly_job_is_due_by_the_clocks_of_its_zone(last: str, good_until: str, late_at: str) -> None:
     assert reason_of_night(last, good_until) is None
     assert reason_of_night(last, late_at) is Reason.HEARTBEAT_OVERDUE

@@ -121,7 +121,6 @@ async def keep_reporting(job: Job, statuses: list[int], every_seconds: float = 0
         await asyncio.sleep(every_seconds)
 
 
-@pytest.mark.proves("heartbeat", "no false incident while the database is away")
 async def test_no_report_is_lost_while_the_database_is_away(job: Job) -> None:
     await job.reports()
     await job.has_status("UP")

@@ -14,7 +14,9 @@ RUN_A, RUN_B = uuid4(), uuid4()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.proves("heartbeat", "reports by HTTP")
+@pytest.mark.proves("heartbeat", "success")
+@pytest.mark.proves("heartbeat", "GET")
+@pytest.mark.proves("heartbeat", "POST")
 async def test_a_report_is_stored_when_it_is_answered(
     client: httpx.AsyncClient, key: UUID, reports: Reports, method: str
 ) -> None:
@@ -24,6 +26,8 @@ async def test_a_report_is_stored_when_it_is_answered(
     assert (report["kind"], report["source"], report["payload"]) == ("SUCCESS", "HTTP", "")
 
 
+@pytest.mark.proves("heartbeat", "HEAD")
+@pytest.mark.proves("heartbeat", "fail")
 async def test_head_reports_too(client: httpx.AsyncClient, key: UUID, reports: Reports) -> None:
     answer = await client.head(f"/{key}/fail")
     assert (answer.status_code, answer.content) == (200, b"")
@@ -42,7 +46,8 @@ async def test_other_methods_report_nothing(
     assert await reports() == []
 
 
-@pytest.mark.proves("heartbeat", "payload is kept, bounded")
+@pytest.mark.proves("heartbeat", "payload kept")
+@pytest.mark.proves("heartbeat", "payload bounded")
 async def test_a_payload_is_kept_in_part(client: httpx.AsyncClient, key: UUID, reports: Reports) -> None:
     await client.post(f"/{key}", content=b"a" * 25_000)
     [report] = await reports()
@@ -56,7 +61,8 @@ async def test_a_payload_is_text_whatever_bytes_it_has(client: httpx.AsyncClient
     assert report["payload"].endswith("ü")
 
 
-@pytest.mark.proves("heartbeat", "run times from start to success")
+@pytest.mark.proves("heartbeat", "start")
+@pytest.mark.proves("heartbeat", "run times")
 async def test_a_run_takes_from_its_start_to_its_end(client: httpx.AsyncClient, key: UUID, reports: Reports) -> None:
     await client.get(f"/{key}/start")
     await asyncio.sleep(0.05)
@@ -81,6 +87,7 @@ async def test_overlapping_runs_have_times_of_their_own(
     assert await owner.fetchval("SELECT open_runs FROM heartbeats") == "[]"
 
 
+@pytest.mark.proves("heartbeat", "log")
 async def test_a_log_changes_nothing_but_the_list_of_reports(
     client: httpx.AsyncClient, key: UUID, reports: Reports, owner: Connection
 ) -> None:
@@ -114,6 +121,7 @@ async def test_a_run_that_is_no_uuid_is_told_what_it_must_be(client: httpx.Async
     assert (answer.status_code, answer.text) == (400, "rid must be a UUID")
 
 
+@pytest.mark.proves("heartbeat", "unguessable path")
 async def test_nobody_learns_what_exists(
     client: httpx.AsyncClient, make_key: MakeKey, owner: Connection, reports: Reports
 ) -> None:
@@ -127,7 +135,7 @@ async def test_nobody_learns_what_exists(
     assert await reports() == []
 
 
-@pytest.mark.proves("heartbeat", "its own rate limit")
+@pytest.mark.proves("heartbeat", "rate limit")
 async def test_a_key_that_reports_without_end_is_slowed_down(client: httpx.AsyncClient, key: UUID) -> None:
     answers = [await client.get(f"/{key}") for _ in range(70)]
     limited = [answer for answer in answers if answer.status_code == 429]
@@ -135,6 +143,7 @@ async def test_a_key_that_reports_without_end_is_slowed_down(client: httpx.Async
     assert limited[0].headers["Retry-After"] == "1"
 
 
+@pytest.mark.proves("heartbeat", "exit code")
 async def test_the_newest_payload_is_what_a_worker_judges(
     client: httpx.AsyncClient, key: UUID, owner: Connection
 ) -> None:

@@ -66,6 +66,7 @@ mutation { createCheck(input: {siteId: "%s", name: "job", intervalSeconds: 1,
 """
 
 
+@pytest.mark.proves("heartbeat", "port of its own")
 def test_what_must_report_in_does_so_beside_the_api(running: Platform) -> None:
     site = re.findall("'id': '([^']+)'", str(running.ask("{ sites(first: 1) { nodes { id } } }")))[0]
     url = re.findall("'pingUrl': '([^']+)'", str(running.ask(MAKE_JOB % site)))[0]
