@@ -23,7 +23,7 @@ async def probe_websocket(target: WebSocketTarget, engine: Engine, trace: Trace)
     """Return if it opens and converses as expected. Raises ProbeFailure if it does not."""
     call = await authorized(_opening(target), target.auth, target, engine, trace)
     with closing(await open_web_socket(call, target.auth, target.subprotocols, engine, trace)) as web_socket:
-        trace.enter(Phase.TRANSFER)
+        trace.enter(Phase.PROCESSING)
         for step in target.steps:
             await _converse(web_socket, step, trace)
 

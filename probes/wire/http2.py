@@ -93,6 +93,8 @@ class Http2Exchange:
         """Take what arrives next, and answer what must be answered."""
         self._flush()
         for count in range(_FRAMES_AT_A_TIME):
+            if self._ended:
+                break
             if (frame := self._frames.next_frame()) is None:
                 if not count:
                     await self._receive()
@@ -137,7 +139,8 @@ class Http2Exchange:
         self.status_code = int(status)
 
     def _keep_part(self, event: DataReceived) -> None:
-        self._body.append(event.data)
+        if event.data:
+            self._body.append(event.data)
         # Given back at once: who reads the body bounds it, and what has not come yet is not asked for.
         self._http2.acknowledge_received_data(event.flow_controlled_length, self._stream)
 

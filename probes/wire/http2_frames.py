@@ -9,6 +9,7 @@ from tocsin.domain.observations import Reason
 MAX_FRAME_BYTES: Final = 16_384
 # Of one exchange. A server needs a dozen frames that carry no content; floods of them have names of their own.
 MAX_CONTROL_FRAMES: Final = 200
+MAX_CONTROL_BYTES: Final = 32_768
 MAX_DATA_FRAMES: Final = 8_192
 # Decoding Huffman codes takes 0.4 us a byte.
 MAX_HEADER_BLOCK_BYTES: Final = 16_384
@@ -30,6 +31,7 @@ class FrameCutter:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._control_frames = 0
+        self._control_bytes = 0
         self._data_frames = 0
         self._header_bytes = 0
 
@@ -57,11 +59,17 @@ class FrameCutter:
             self._data_frames += 1
         else:
             self._control_frames += 1
-        if self._control_frames > MAX_CONTROL_FRAMES or self._data_frames > MAX_DATA_FRAMES:
-            raise ProbeFailure(Reason.PROTOCOL, "the server floods the connection with frames")
         if frame_type in (FrameType.HEADERS, FrameType.CONTINUATION):
             self._header_bytes += length
+        elif frame_type != FrameType.DATA:
+            self._control_bytes += length
+        self._require_bounds()
+
+    def _require_bounds(self) -> None:
         if self._header_bytes > MAX_HEADER_BLOCK_BYTES:
             raise ProbeFailure(
                 Reason.HEADER_LIMIT, f"the headers of the response exceed {MAX_HEADER_BLOCK_BYTES // 1024} KiB"
             )
+        is_flood = self._control_frames > MAX_CONTROL_FRAMES or self._data_frames > MAX_DATA_FRAMES
+        if is_flood or self._control_bytes > MAX_CONTROL_BYTES:
+            raise ProbeFailure(Reason.PROTOCOL, "the server floods the connection with frames")
