@@ -137,6 +137,8 @@ async def test_no_report_is_lost_while_the_database_is_away(job: Job) -> None:
     # The one that was under way when its task was cancelled may be stored too.
     assert len(statuses) + 1 <= await job.platform.ask(stored) <= len(statuses) + 2
     assert await job.incidents() == 0
+    assert "reports_not_stored" in job.receiver.said
+    assert job.url.rpartition("/")[2] not in "".join(process.said for process in job.platform.processes)
 
 
 async def test_a_receiver_that_is_away_makes_nobody_late(job: Job) -> None:
