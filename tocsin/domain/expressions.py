@@ -60,8 +60,6 @@ def validate_expression(expression: str, known: frozenset[Source]) -> str:
         compiled = _environment(tuple(names)).compile(expression)
     except RuntimeError as exc:
         raise ValueError(_refusal(str(exc), names)) from exc
-    except TypeError:  # It quotes what is no UTF-8.
-        raise ValueError("must not contain halves of surrogate pairs; leave them out") from None
     if compiled.return_type().name() not in ("BOOL", "DYN"):
         raise ValueError("must be true or false; compare what it says, as in status == 200")
     return expression

@@ -42,15 +42,12 @@ _NUMBERS_ONLY: Final = f"must be one of {', '.join(_ON_NUMBERS)}: {', '.join(_NU
 _SCHEMA_OF_JSON: Final = "must not be MATCHES_SCHEMA: only JSON is compared with a schema"
 _NO_ORDER: Final = "must not ask for an order: BODY and RECORD are texts; choose JSON for a number in the content"
 _A_NUMBER: Final = "must be a number, such as 200 or 0.5"
-_STORABLE: Final = matches_not(
-    r"\x00", "must not contain the character NUL or halves of surrogate pairs; leave them out"
-)
+_NO_NUL: Final = matches_not(r"\x00", "must not contain the character NUL; leave it out")
 
 
 def _validate_text(text: str) -> str:
-    # PostgreSQL stores no NUL in text or JSON, and no half of a character.
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(_STORABLE.message)
+    if "\0" in text:  # PostgreSQL stores none in text or JSON.
+        raise ValueError(_NO_NUL.message)
     return text
 
 
@@ -87,8 +84,8 @@ _PATHS: Final[Mapping[Source, Callable[[str], object]]] = {
 }
 
 
-_Path = Annotated[str, Field(min_length=1, max_length=MAX_PATH_LENGTH), AfterValidator(_validate_text), _STORABLE]
-_Value = Annotated[str, Field(max_length=MAX_SCHEMA_LENGTH), AfterValidator(_validate_text), _STORABLE]
+_Path = Annotated[str, Field(min_length=1, max_length=MAX_PATH_LENGTH), AfterValidator(_validate_text), _NO_NUL]
+_Value = Annotated[str, Field(max_length=MAX_SCHEMA_LENGTH), AfterValidator(_validate_text), _NO_NUL]
 
 
 class Assertion(BaseModel):
@@ -203,7 +200,7 @@ class Condition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     expression: Annotated[
-        str, Field(min_length=1, max_length=MAX_EXPRESSION_LENGTH), AfterValidator(_validate_text), _STORABLE
+        str, Field(min_length=1, max_length=MAX_EXPRESSION_LENGTH), AfterValidator(_validate_text), _NO_NUL
     ] = Field(
         description="True or false, such as json.items.size() > 0. The variables are what the kind knows of: status, "
         "headers (by names in small letters), body, json, size, records, latency, certificate, loss, roundTrip."
