@@ -22,8 +22,8 @@ from hyperframe.exceptions import HyperframeError
 
 from probes.failures import ProbeFailure
 from probes.wire.connection import ByteStream
-from probes.wire.http2_frames import MAX_FRAME_BYTES, FrameCutter, FrameType
-from probes.wire.http_messages import MAX_HEAD_BYTES, RawHeaders
+from probes.wire.http2_frames import MAX_FRAME_BYTES, MAX_HEADER_LIST_BYTES, FrameCutter, FrameType
+from probes.wire.http_messages import RawHeaders
 from tocsin.domain.observations import Reason
 
 # Parsing one takes up to 50 us; others get their turn between so many.
@@ -33,7 +33,7 @@ _SETTINGS: Final = {
     SettingCodes.MAX_CONCURRENT_STREAMS: 1,
     SettingCodes.INITIAL_WINDOW_SIZE: 65_535,
     SettingCodes.MAX_FRAME_SIZE: MAX_FRAME_BYTES,
-    SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
+    SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST_BYTES,
 }
 
 
@@ -50,6 +50,8 @@ class Http2Exchange:
         self._ended = False
         self._http2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._http2.local_settings = Settings(client=True, initial_values=_SETTINGS)
+        # h2 applies its own default until the server has acknowledged the settings.
+        self._http2.decoder.max_header_list_size = MAX_HEADER_LIST_BYTES
         self._http2.initiate_connection()
         self._stream = self._http2.get_next_available_stream_id()
 
@@ -120,7 +122,7 @@ class Http2Exchange:
             events = self._http2.receive_data(frame)
         except DenialOfServiceError as exc:
             raise ProbeFailure(
-                Reason.HEADER_LIMIT, f"the headers of the response exceed {MAX_HEAD_BYTES // 1024} KiB"
+                Reason.HEADER_LIMIT, f"the headers of the response exceed {MAX_HEADER_LIST_BYTES // 1024} KiB"
             ) from exc
         # They are not repeated: they quote headers.
         except (H2Error, HPACKError, HyperframeError) as exc:
