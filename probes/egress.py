@@ -40,15 +40,24 @@ class EgressPolicy:
             object.__setattr__(self, field, _canonical(getattr(self, field)))
 
 
-def require_allowed(address: str, port: int, policy: EgressPolicy) -> None:
-    """Raise TargetBlockedError if the policy refuses to dial this IP address and port."""
+def require_allowed(address: str, port: int | None, policy: EgressPolicy) -> None:
+    """Raise TargetBlockedError if the policy refuses to dial this IP address and port; ICMP has no port."""
+    if port is None:
+        return _require_reachable(_standing(address), policy)
     if not 0 < port <= 65_535:
         # Some event loops dial the number modulo 65,536, which is not the one that is judged.
         raise TargetBlockedError("the target has no valid port; use one from 1 to 65535")
     standing = _standing(address)
     endpoint = (standing.address, port)
     if endpoint in policy.excepted:
-        return
+        return None
+    _require_reachable(standing, policy)
+    if _is_the_platforms_own(endpoint, policy):
+        raise TargetBlockedError("the target is a server of this platform itself, which is never probed")
+    return None
+
+
+def _require_reachable(standing: "_Standing", policy: EgressPolicy) -> None:
     if standing.reach is _Reach.NEVER:
         raise TargetBlockedError(f"the target is {standing.what}, which is never probed; use a public address")
     if standing.reach is _Reach.PRIVATE and not policy.allow_private:
@@ -56,8 +65,6 @@ def require_allowed(address: str, port: int, policy: EgressPolicy) -> None:
             f"the target is {standing.what}, and this installation probes public addresses only;"
             " use a public address, or have its operator set TOCSIN_ALLOW_PRIVATE_TARGETS"
         )
-    if _is_the_platforms_own(endpoint, policy):
-        raise TargetBlockedError("the target is a server of this platform itself, which is never probed")
 
 
 def require_plain_host(host: str) -> None:

@@ -9,6 +9,7 @@ from probes.kinds.graphql.prober import probe_graphql
 from probes.kinds.grpc.prober import probe_grpc
 from probes.kinds.heartbeat import probe_heartbeat
 from probes.kinds.http.prober import probe_http
+from probes.kinds.icmp import probe_icmp
 from probes.kinds.kubernetes.prober import probe_kubernetes
 from probes.kinds.redis import probe_redis
 from probes.kinds.sql.prober import probe_sql
@@ -21,6 +22,7 @@ from tocsin.domain.targets.graphql import GraphqlTarget
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.icmp import IcmpTarget
 from tocsin.domain.targets.installed import installed_probers
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.redis import RedisTarget
@@ -39,6 +41,7 @@ Deadline, clock and unexpected errors are the runner's.
 _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
+    IcmpTarget.kind: probe_icmp,
     DnsTarget.kind: probe_dns,
     TlsTarget.kind: probe_tls,
     KubernetesTarget.kind: probe_kubernetes,

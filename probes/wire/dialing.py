@@ -33,9 +33,12 @@ async def dial(host: str, port: int, engine: Engine, trace: Trace, family: IpFam
 
 
 async def find_addresses(
-    host: str, port: int, engine: Engine, trace: Trace, family: IpFamily = IpFamily.ANY
+    host: str, port: int | None, engine: Engine, trace: Trace, family: IpFamily = IpFamily.ANY
 ) -> Sequence[str]:
-    """The addresses of the host that may be dialed at this port, in the order to try them. Raises as `dial`."""
+    """The addresses of the host that may be reached at this port, in the order to try them. Raises as `dial`.
+
+    Without a port, those that may be reached at all.
+    """
     addresses = (host,) if is_ip_address(host) else await _resolve(host, engine, trace)
     if family is not IpFamily.ANY:
         addresses = _of_family(addresses, family)
@@ -56,7 +59,7 @@ async def _resolve(host: str, engine: Engine, trace: Trace) -> Sequence[str]:
     return await engine.resolver.resolve(host)
 
 
-def _allowed(addresses: Sequence[str], port: int, engine: Engine) -> Sequence[str]:
+def _allowed(addresses: Sequence[str], port: int | None, engine: Engine) -> Sequence[str]:
     """Those of the addresses that may be dialed. Raises TargetBlockedError if all are refused."""
     allowed = []
     refusal: TargetBlockedError | None = None

@@ -11,6 +11,7 @@ from tocsin.domain.targets.graphql import GraphqlTarget
 from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
+from tocsin.domain.targets.icmp import IcmpTarget
 from tocsin.domain.targets.installed import installed_targets
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
@@ -25,6 +26,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
     for model in (
         HttpTarget,
         TcpTarget,
+        IcmpTarget,
         DnsTarget,
         TlsTarget,
         KubernetesTarget,
