@@ -1,7 +1,7 @@
 """What the database knows of checks that objects own, and which of them have news."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +11,7 @@ from healthcheck_operator.statuses import Observed
 from tocsin.database import no_organization, read_transaction
 from tocsin.services.check_rows import checks_by_key
 from tocsin.services.history import uptimes
+from tocsin.services.locations import location_states
 
 _DAY: Final = timedelta(days=1)
 _MONTH: Final = timedelta(days=30)
@@ -34,17 +35,26 @@ async def observe(places: Iterable[tuple[int, int]]) -> dict[int, asyncpg.Record
     return rows
 
 
-async def with_uptimes(places: Iterable[tuple[int, int]], rows: dict[int, asyncpg.Record]) -> dict[int, Observed]:
-    """The same with the uptime of a day and of 30."""
+async def with_all(places: Iterable[tuple[int, int]], rows: dict[int, asyncpg.Record]) -> dict[int, Observed]:
+    """The same with what each location shows, and the uptime of a day and of 30."""
     observed: dict[int, Observed] = {}
     for organization_id, check_ids in _by_organization(places).items():
         async with read_transaction(organization_id) as connection:
+            locations = _by_check(await location_states(connection, check_ids))
             now = await connection.fetchval("SELECT tocsin_now()")
             day = await uptimes(connection, check_ids, now - _DAY, now)
             month = await uptimes(connection, check_ids, now - _MONTH, now)
         for key in check_ids:
-            observed[key] = Observed(rows[key], day[key].times.uptime, month[key].times.uptime)
+            uptimes_of = day[key].times.uptime, month[key].times.uptime
+            observed[key] = Observed(rows[key], locations[key], *uptimes_of)
     return observed
+
+
+def _by_check(rows: Iterable[asyncpg.Record]) -> Mapping[int, list[asyncpg.Record]]:
+    grouped: defaultdict[int, list[asyncpg.Record]] = defaultdict(list)
+    for row in rows:
+        grouped[row["check_id"]].append(row)
+    return grouped
 
 
 def _by_organization(places: Iterable[tuple[int, int]]) -> dict[int, list[int]]:

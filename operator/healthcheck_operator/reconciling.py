@@ -9,7 +9,7 @@ import structlog
 
 from healthcheck_operator import metrics
 from healthcheck_operator.cluster import Cluster, ClusterError, MissingObjectError
-from healthcheck_operator.observing import observe, with_uptimes
+from healthcheck_operator.observing import observe, with_all
 from healthcheck_operator.reporting import reports_of, send_report
 from healthcheck_operator.resources import API_VERSION, KIND, path_of
 from healthcheck_operator.running import start_run
@@ -118,7 +118,7 @@ class Reconciler:
                 stale.append(tracked)
             else:
                 self._tracking.settle(tracked)
-        observed = await with_uptimes(_places(stale), rows)
+        observed = await with_all(_places(stale), rows)
 
         async def write(tracked: Tracked) -> bool:
             return tracked.attempt is not None and await self._write(tracked, _status(tracked, observed, now))

@@ -93,6 +93,8 @@ def _read_definition(spec: Mapping[str, Any], name: str, problems: list[FieldPro
         "failure_threshold": thresholds.get("failure"),
         "success_threshold": thresholds.get("success"),
         "failure_window": thresholds.get("window"),
+        "locations": spec.get("locations"),
+        "quorum": None if spec.get("quorum") is None else str(spec["quorum"]),
         "labels": list((spec.get("labels") or {}).items()),
     }
     if cron := spec.get("schedule"):

@@ -1,6 +1,6 @@
 """The status of a HealthCheck, made from what the operator did and what the database tells."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -49,9 +49,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is known of a check: its row as `check_rows` reads it, and its uptime of a day and of 30, from 0 to 1."""
+    """What is known of a check: its row as `check_rows` reads it, and its uptime of a day and of 30, from 0 to 1.
+
+    `locations` are rows of `location_states`.
+    """
 
     row: asyncpg.Record
+    locations: Sequence[asyncpg.Record] = ()
     uptime_day: float | None = None
     uptime_month: float | None = None
 
@@ -111,22 +115,26 @@ def _healthy(observed: Observed | None) -> Condition:
 def _observed(observed: Observed) -> dict[str, Any]:
     row = observed.row
     passing = _last_probe(row)
-    location = {"name": "default", "state": row["status"], **passing}
     status = {
         "checkID": encode("check", row["id"]),
         "state": row["status"],
         "lastTransitionTime": instant(row["since"]),
-        "locations": [location],
+        "locations": [_location(each) for each in observed.locations],
         **passing,
     }
     if message := (row["incident_message"] or row["last_message"]):
-        status["message"] = location["message"] = message[:MAXIMUM_MESSAGE_LENGTH]
+        status["message"] = message[:MAXIMUM_MESSAGE_LENGTH]
     uptime = {"24h": _percentage(observed.uptime_day), "30d": _percentage(observed.uptime_month)}
     if known := {name: text for name, text in uptime.items() if text}:
         status["uptime"] = known
     if row["incident_id"]:
         status["incident"] = _incident(row)
     return status
+
+
+def _location(row: asyncpg.Record) -> dict[str, str]:
+    message = {"message": row["last_message"][:MAXIMUM_MESSAGE_LENGTH]} if row["last_message"] else {}
+    return {"name": row["name"], "state": row["status"], **_last_probe(row), **message}
 
 
 def _last_probe(row: asyncpg.Record) -> dict[str, str]:

@@ -33,6 +33,7 @@ from tocsin.services.kubernetes_objects import (
     apply_object,
     let_go,
 )
+from tocsin.services.locations import UnknownLocationError
 
 DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, BaseORMException, OSError, TimeoutError)
 
@@ -59,6 +60,9 @@ class Synchronizer:
         """Apply what the object wants, unless it is applied already. Raises ClusterError."""
         try:
             return await self._synchronize(healthcheck)
+        except UnknownLocationError as exc:
+            failed = self._failed(healthcheck, (is_false("Synced", "UnknownLocation", _told(exc)), *_NOTHING_WRONG[1:]))
+            return replace(failed, depends_on_others=True)
         except InvalidInputError as exc:
             return self._failed(healthcheck, _refusal(exc))
         except UnresolvedError as exc:
@@ -155,9 +159,13 @@ class Synchronizer:
 
 def _refusal(error: InvalidInputError) -> tuple[Condition, ...]:
     """The conditions of a spec that will never do: trying again changes nothing."""
-    message = "; ".join(f"{spec_path(problem)} {problem.message}" for problem in error.problems)
+    message = _told(error)
     stalled = Condition("Stalled", Truth.TRUE, "InvalidSpec", message)
     return (is_false("Synced", "InvalidSpec", message), *_NOTHING_WRONG[1:3], stalled)
+
+
+def _told(error: InvalidInputError) -> str:
+    return "; ".join(f"{spec_path(problem)} {problem.message}" for problem in error.problems)
 
 
 _NOT_STALLED: Final = Condition("Stalled", Truth.FALSE, "Progressing", "nothing keeps the operator from going on")

@@ -24,6 +24,8 @@ from graphql_api.schema import print_schema, schema
 
 SHORT_LISTS = {  # each with the limit that its input has
     ("Check", "labels"),
+    ("Check", "locations"),
+    ("Query", "locations"),  # as many as the installation has
     ("Check", "series"),
     ("HttpTarget", "headers"),
     ("HttpTarget", "expectedStatus"),

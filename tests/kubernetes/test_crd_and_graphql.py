@@ -47,6 +47,10 @@ def spec_of(fields: DefinitionFields) -> dict[str, Any]:
     thresholds = {name: fields.get(f"{name}_threshold") for name in ("failure", "success")}
     thresholds["window"] = fields.get("failure_window")
     spec["thresholds"] = {name: given for name, given in thresholds.items() if given is not None}
+    if (locations := fields.get("locations")) is not None:
+        spec["locations"] = locations
+    if (quorum := fields.get("quorum")) is not None:
+        spec["quorum"] = int(quorum) if quorum.isdigit() else quorum
     spec["labels"] = dict(fields.get("labels") or ())
     return spec
 
@@ -62,6 +66,8 @@ def field_of(path: str, fields: DefinitionFields) -> str:
     if label := re.fullmatch(r"labels\.(\d+)\.(name|value)", path):
         name, _ = list(fields["labels"] or ())[int(label[1])]
         return "spec.labels" if label[2] == "name" else f"spec.labels.{name}"
+    if path.startswith("locations."):
+        return "spec." + re.sub(r"\.(\d+)", r"[\1]", path)
     if path.startswith("target."):
         path = ".".join(map(property_name, path.removeprefix("target.").split(".")))
         return "spec." + re.sub(r"\.(\d+)", r"[\1]", path)

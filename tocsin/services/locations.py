@@ -9,6 +9,11 @@ import asyncpg
 from tocsin.database import Connection
 from tocsin.domain.errors import FieldProblem, InvalidInputError
 
+
+class UnknownLocationError(InvalidInputError):
+    """Locations that no worker has made known yet; one may."""
+
+
 # A worker that lives says so far more often than this.
 LIVING_WITHIN: Final = timedelta(seconds=30)
 
@@ -49,12 +54,12 @@ _NAMES = "SELECT name FROM locations ORDER BY name LIMIT 20"
 
 
 async def location_ids(connection: Connection, names: Sequence[str]) -> list[int]:
-    """The ids of these locations, in their order. Raises InvalidInputError for one that no worker made known."""
+    """The ids of these locations, in their order. Raises UnknownLocationError."""
     ids = {row["name"]: row["id"] for row in await connection.fetch(_IDS, list(names))}
     if unknown := [(index, name) for index, name in enumerate(names) if name not in ids]:
         known = ", ".join(row["name"] for row in await connection.fetch(_NAMES))
         message = f"is no known location; start a worker there first, or take one of {known}"
-        raise InvalidInputError([FieldProblem(("locations", index), message) for index, _ in unknown])
+        raise UnknownLocationError([FieldProblem(("locations", index), message) for index, _ in unknown])
     return [ids[name] for name in names]
 
 
