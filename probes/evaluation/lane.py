@@ -103,8 +103,10 @@ class Lane:
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            _pipes(process)[0].close()
+            writer, reader = _pipes(process)
+            writer.close()
             await process.wait()
+            await reader.read()  # Its end closes the pipe.
 
 
 def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:

@@ -147,20 +147,7 @@ def test_what_stands_in_a_text_is_none_of_the_expression(quote: str, text: str) 
 
 
 _PIECES = st.sampled_from(
-    [
-        *"()[]{}x1-!?:,\"'\
-uä",
-        "status",
-        "json",
-        ".all(",
-        ".map(",
-        "&&",
-        "==",
-        "r'",
-        "'''",
-        "//",
-        "0x",
-    ]
+    [*"()[]{}x1-!?:,'uä\"\\\n", "status", "json", ".all(", ".map(", "&&", "==", "r'", "'''", "//", "0x"]
 )
 
 
