@@ -36,6 +36,7 @@ _CODES: Final[dict[type[errors.TocsinError], str]] = {
     errors.ConflictError: "CONFLICT",
     errors.ForbiddenError: "FORBIDDEN",
     errors.RateLimitedError: "RATE_LIMITED",
+    errors.UnansweredError: "UNANSWERED",
 }
 _BAD_REQUESTS: Final = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 # Names that were not asked for are none of a stranger's business.

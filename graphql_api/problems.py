@@ -62,7 +62,12 @@ class RateLimited(Problem):
     retry_after_seconds: float = strawberry.field(description="How long to wait.")
 
 
-AnyProblem: TypeAlias = InvalidInput | NotFound | Conflict | Forbidden | RateLimited
+@strawberry.type(description="No worker did in time what was asked for.")
+class Unanswered(Problem):
+    """From UnansweredError."""
+
+
+AnyProblem: TypeAlias = InvalidInput | NotFound | Conflict | Forbidden | RateLimited | Unanswered
 
 
 def problem_of(error: errors.TocsinError) -> AnyProblem:
@@ -78,4 +83,6 @@ def problem_of(error: errors.TocsinError) -> AnyProblem:
             return Forbidden(message=str(error))
         case errors.RateLimitedError(retry_after=retry_after):
             return RateLimited(message=str(error), retry_after_seconds=retry_after.total_seconds())
+        case errors.UnansweredError():
+            return Unanswered(message=str(error))
     raise error

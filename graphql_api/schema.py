@@ -11,6 +11,7 @@ from strawberry.types import ExecutionContext
 from graphql_api.accounts.queries import AccountQueries
 from graphql_api.checks.mutations import CheckMutations
 from graphql_api.checks.queries import CheckQueries
+from graphql_api.checks.trials import TrialMutations
 from graphql_api.documents import Documents
 from graphql_api.errors import give_code
 from graphql_api.execution import Executor
@@ -32,7 +33,7 @@ class Query(AccountQueries, NodeQueries, SiteQueries, CheckQueries, LocationQuer
 
 
 @strawberry.type(description="What can be changed. Each mutation answers with what it changed, or with why not.")
-class Mutation(SiteMutations, CheckMutations, SecretMutations, IncidentMutations):
+class Mutation(SiteMutations, CheckMutations, TrialMutations, SecretMutations, IncidentMutations):
     """Every mutation."""
 
 

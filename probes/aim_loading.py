@@ -6,7 +6,7 @@ from typing import Final, cast
 from probes.aims import ReadyAim, RevealableAim, SealedAim, Template, read_aim
 from tocsin.database import Connection
 from tocsin.encryption import KeyRing
-from tocsin.services.check_secrets import load_secrets
+from tocsin.services.check_secrets import load_named_secrets, load_secrets
 from tocsin.services.leases import load_definitions
 from tocsin.services.run_claims import ClaimedRun
 
@@ -37,8 +37,14 @@ class AimLoader:
 
     async def load_for_run(self, connection: Connection, run: ClaimedRun) -> RevealableAim:
         """What is to be probed for a run."""
-        key = (run.check_id, run.revision)
-        return (await self._with_secrets(connection, {key: read_aim(run.definition)}))[key]
+        aim = read_aim(run.definition)
+        if run.check_id is not None and run.revision is not None:
+            key = (run.check_id, run.revision)
+            return (await self._with_secrets(connection, {key: aim}))[key]
+        if not isinstance(aim, Template):
+            return aim
+        names = aim.references.values()
+        return SealedAim(aim, await load_named_secrets(connection, run.organization_id, names), self._keys)
 
     async def _with_secrets(
         self, connection: Connection, known: dict[_Key, ReadyAim | Template]

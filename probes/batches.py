@@ -1,20 +1,20 @@
 """Hold batches: claim them from the ledger, start each probe at its slot, and hand what it saw to the recorder."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from probes.aim_loading import AimLoader
-from probes.aims import RevealableAim
+from probes.aims import Aim, RevealableAim
 from probes.engine import Engine
 from probes.evidence import EvidenceRation, is_worth_evidence
 from probes.failures import ProbeFailure
 from probes.location import Location
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY
-from probes.observing import KeepsEvidence, Observer
+from probes.observing import Observer
 from probes.recorder import HeldBatch, Recorder
 from probes.runner import MAX_MESSAGE
 from probes.stalls import StallWatch
@@ -49,6 +49,7 @@ _MOST_BATCHES = 4
 _HAND_BACK_SECONDS = 2.0
 
 _Key = tuple[int, int]  # (check id, revision)
+Observe = Callable[[Aim], Awaitable[Observation]]
 
 
 class BatchRunner:
@@ -201,19 +202,20 @@ class BatchRunner:
         if now - due.slot > CATCH_UP_LIMIT:
             return Observation(Outcome.MISSED, now, timedelta(0), Reason.LEASE_EXPIRED)
         LATENESS.observe((now - due.slot).total_seconds())
-        observation = await self._probe(due.check_id, aim, partial(self._ration.allows, due.check_id))
+        keeps_evidence = partial(self._ration.allows, due.check_id)
+        observation = await self._probe(aim, lambda aim: self._observer.observe(aim, due.check_id, keeps_evidence))
         if observation.evidence is not None:
             self._ration.spend(observation.evidence)
         return observation
 
-    async def _probe(self, check_id: int, sealed: RevealableAim, keeps_evidence: KeepsEvidence) -> Observation:
+    async def _probe(self, sealed: RevealableAim, observe: Observe) -> Observation:
         try:
             aim = sealed.revealed()
         except ProbeFailure as failure:
             message = failure.message[:MAX_MESSAGE]
             return Observation(failure.outcome, self._clock.now(), timedelta(0), failure.reason, message)
         began = asyncio.get_running_loop().time()
-        observation = await self._observer.observe(aim, check_id, keeps_evidence)
+        observation = await observe(aim)
         observation = await self._location.canaries.judge(aim.target.kind, observation, began)
         PROBES.labels(aim.target.kind, observation.outcome).inc()
         return observation
@@ -227,8 +229,13 @@ class BatchRunner:
         _track(self._probes, self._run_once(run, aim))
 
     async def _run_once(self, run: ClaimedRun, aim: RevealableAim) -> None:
-        observation = await self._probe(run.check_id, aim, is_worth_evidence)
+        observation = await self._probe(aim, partial(self._observe_run, run.check_id))
         await survive(self._finish_run(run.id, observation), "run_not_finished")
+
+    async def _observe_run(self, check_id: int | None, aim: Aim) -> Observation:
+        if check_id is None:
+            return await self._observer.try_out(aim)
+        return await self._observer.observe(aim, check_id, is_worth_evidence)
 
     async def _finish_run(self, run_id: int, observation: Observation) -> None:
         async with lent(self._pool) as connection:

@@ -14,7 +14,6 @@ from probes.failures import ProbeFailure
 from probes.prober import PROBERS
 from probes.redaction import Redaction
 from probes.trace import Phase, Trace
-from tocsin.domain.facts import Source
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets.model import Target
 
@@ -58,9 +57,9 @@ async def look(
     redaction: Redaction | None = None,
     *,
     check_id: int | None = None,
-    wanted: frozenset[Source] = frozenset(),
+    tells_all: bool = False,
 ) -> Sight:
-    """Probe a target once, and tell all that was seen, also what is `wanted` beside what the target needs.
+    """Probe a target once, and tell what was seen, also of a good answer where it `tells_all`.
 
     Never raises for what the target does; ends within the timeout. A target that holds secrets comes with what keeps
     them out of the observation, and one that is judged by what a check has received with the id of the check.
@@ -68,7 +67,7 @@ async def look(
     """
     started_at = engine.now()
     secrets = () if redaction is None else redaction.secrets
-    trace = Trace(timeout, secrets, wanted_of(target) | wanted, check_id=check_id)
+    trace = Trace(timeout, secrets, wanted_of(target), check_id=check_id, tells_all=tells_all)
     failure = await _run(target, engine, trace)
     trace.enter(None)
     failure = failure or await judge_answer(target, trace, engine.evaluator, engine.now(), redaction)

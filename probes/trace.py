@@ -39,6 +39,7 @@ class Trace:
         "phase",
         "secrets",
         "status_code",
+        "tells_all",
         "timeout",
         "timeout_outcome",
         "tls_verified",
@@ -53,9 +54,11 @@ class Trace:
         wanted: Collection[Source] = frozenset(),
         *,
         check_id: int | None = None,
+        tells_all: bool = False,
     ) -> None:
         self._seconds: list[float | None] = [None, None, None, None, None]
         self.timeout = timeout
+        self.tells_all = tells_all  # whether the first of a good answer is kept too
         self.check_id = check_id  # None for a target that is tried without being saved
         self.timeout_outcome = Outcome.FAILURE  # UNKNOWN where another server than the target is waited for
         # What the target holds of them; nothing that is made of such a target outlives the probe.

@@ -289,8 +289,12 @@ CREATE INDEX batch_leases_undone ON batch_leases (batch_id) WHERE done_at IS NUL
 CREATE TABLE runs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     organization_id bigint NOT NULL,
-    check_id bigint NOT NULL REFERENCES checks ON DELETE CASCADE,
-    revision int NOT NULL,
+    -- Null for a target that is tried without being saved. It may hold secrets, so it goes as soon as it is claimed.
+    check_id bigint REFERENCES checks ON DELETE CASCADE,
+    revision int,
+    kind varchar(32),
+    target jsonb,
+    timeout_ms int,
     location_id smallint NOT NULL,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     claimed_at timestamptz,
@@ -310,8 +314,11 @@ CREATE TABLE runs (
     message text,
     attempts smallint,
     tls_verified bool,
-    evidence jsonb
+    evidence jsonb,
+    CHECK ((check_id IS NULL) = (revision IS NULL)),
+    CHECK ((check_id IS NULL) = (kind IS NOT NULL AND timeout_ms IS NOT NULL))
 );
+CREATE INDEX runs_trials ON runs (organization_id, requested_at) WHERE check_id IS NULL;
 CREATE INDEX runs_unclaimed ON runs (id) WHERE claimed_at IS NULL;
 CREATE INDEX runs_check ON runs (check_id, id);
 CREATE INDEX runs_requested_at ON runs (requested_at);

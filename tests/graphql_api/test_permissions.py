@@ -14,6 +14,7 @@ ARGUMENTS = {
     "updateCheck": '(id: "x", input: {})',
     "createSecret": '(input: {name: "a", value: "b"})',
     "updateSecret": '(id: "x", input: {value: "b"})',
+    "testCheck": '(input: {target: {tcp: {host: "a", port: 1}}})',
     "commentIncident": '(id: "x", text: "a")',
 }
 ONLY_AN_ID = '(id: "x")'

@@ -31,10 +31,12 @@ SHORT_LISTS = {  # each with the limit that its input has
     ("HttpTarget", "expectedStatus"),
     ("InvalidInput", "problems"),
     *(("Evidence", name) for name in ("failedAssertions", "headers", "facts", "attempts")),
+    *(("CheckTest", name) for name in ("assertions", "headers", "facts")),
 }
 ALL_MUTATIONS = {
     *("createSite", "updateSite", "deleteSite", "createCheck", "updateCheck", "deleteCheck", "pauseCheck"),
     *("createSecret", "updateSecret", "deleteSecret"),
+    "testCheck",
     *("resumeCheck", "runCheck", "acknowledgeIncident", "commentIncident"),
 }
 GRAPHQL = schema._schema
@@ -112,7 +114,7 @@ def test_every_problem_has_a_message() -> None:
     problem = GRAPHQL.get_type("Problem")
     assert isinstance(problem, GraphQLInterfaceType)
     names = {kind.name for kind in GRAPHQL.get_possible_types(problem)}
-    assert names == {"InvalidInput", "NotFound", "Conflict", "Forbidden", "RateLimited"}
+    assert names == {"InvalidInput", "NotFound", "Conflict", "Forbidden", "RateLimited", "Unanswered"}
 
 
 def test_what_clients_rely_on_is_there() -> None:

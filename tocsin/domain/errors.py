@@ -47,6 +47,14 @@ class ForbiddenError(TocsinError):
 class RateLimitedError(TocsinError):
     """Too many changes in a short time."""
 
-    def __init__(self, retry_after: timedelta) -> None:
-        super().__init__("This token makes changes too fast.")
+    def __init__(self, retry_after: timedelta, message: str = "This token makes changes too fast.") -> None:
+        super().__init__(message)
         self.retry_after = retry_after
+
+
+class UnansweredError(TocsinError):
+    """No worker did in time what was asked for."""
+
+    def __init__(self, location: str, waited: timedelta) -> None:
+        where, seconds = f"at the location {location}", waited.total_seconds()
+        super().__init__(f"No worker {where} answered within {seconds:g} seconds; see that one runs there.")

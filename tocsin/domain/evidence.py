@@ -93,12 +93,13 @@ def keep(
     attempts: Sequence[Attempt],
     redactor: Redactor,
     tls: tuple[str | None, bool | None] = (None, None),
+    assertions_bytes: int = _ASSERTIONS_BYTES,
 ) -> Evidence | None:
     """The evidence; None where it would say nothing."""
     body = facts.get(Source.BODY)
     kept = Evidence(
         attempts=tuple(_within(_ATTEMPTS_BYTES, map(_bounded_attempt, attempts), _attempt_fields)),
-        assertions=tuple(_within(_ASSERTIONS_BYTES, _bounded_assertions(assertions, redactor), _assertion_fields)),
+        assertions=tuple(_within(assertions_bytes, _bounded_assertions(assertions, redactor), _assertion_fields)),
         headers=tuple(_within(_HEADERS_BYTES, _bounded_headers(facts.get(Source.HEADER) or (), redactor))),
         facts=tuple(_within(_FACTS_BYTES, _bounded_facts(facts, redactor))),
         body_excerpt=excerpt(body, EXCERPT_BYTES, redactor.apply, redactor.longest) if body else None,

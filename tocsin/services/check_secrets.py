@@ -43,6 +43,11 @@ JOIN secrets s ON s.organization_id = w.organization_id AND s.name = n.name
 """
 
 
+_LOAD_NAMED: Final = """
+SELECT organization_id, name AS reference, sealed FROM secrets WHERE organization_id = $1 AND name = ANY($2::text[])
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
     """A value as it is stored, and its place, where alone it can be opened."""
@@ -89,6 +94,14 @@ async def stored_versions(scope: Scope, check_ids: Collection[int]) -> dict[tupl
     """From which state of its Secret each stored value is, by check id and reference."""
     rows = await scope.connection.fetch(_VERSIONS, list(check_ids))
     return {(row["check_id"], row["reference"]): row["source_version"] for row in rows}
+
+
+async def load_named_secrets(
+    connection: Connection, organization_id: int, names: Collection[str]
+) -> dict[str, SealedSecret]:
+    """The sealed values of an organization's secrets, for a target that is no check's: the engine's half."""
+    rows = await connection.fetch(_LOAD_NAMED, organization_id, list(names))
+    return {row["reference"]: SealedSecret.from_row(row) for row in rows}
 
 
 async def load_secrets(

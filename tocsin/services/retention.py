@@ -4,6 +4,7 @@
 |------------------------------------------------|--------------------------------------------------|
 | events, idempotency keys                       | 24 hours                                         |
 | events that changed a status or an incident    | as long as results                               |
+| runs of targets that are not saved             | 10 minutes                                       |
 | batches that are done, instants of cron        | 1 hour                                           |
 | ticks                                          | 8 days, or as long as results if that is shorter |
 | gaps, runs, versions that no kept result is of | as long as results                               |
@@ -26,6 +27,7 @@ from tocsin.settings import Retention
 
 # Few enough that a statement takes some tens of milliseconds.
 _CHUNK: Final = 5_000
+_TRIALS_KEPT: Final = timedelta(minutes=10)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 
@@ -68,6 +70,7 @@ def _rules(retention: Retention) -> tuple[_Rule, ...]:
         _Rule("cron_instants", _HOUR, "t.slot < $1 ORDER BY t.slot"),
         _Rule("ticks", min(8 * _DAY, results), f"t.at < $1 AND {_TICK_IS_NOT_NEWEST} ORDER BY t.at"),
         _Rule("gaps", results, "t.to_at < $1 ORDER BY t.to_at"),
+        _Rule("runs", _TRIALS_KEPT, "t.check_id IS NULL AND t.requested_at < $1 ORDER BY t.requested_at"),
         _Rule("runs", results, "t.requested_at < $1 ORDER BY t.requested_at"),
         _Rule("check_versions", results, "t.valid_to < $1"),
         _Rule("results_hourly", history, "t.hour < $1 ORDER BY t.hour"),

@@ -17,23 +17,26 @@ class ClaimedRun:
     """A run that this process has taken, and what it is to probe."""
 
     id: int
-    check_id: int
-    revision: int
+    organization_id: int
+    check_id: int | None  # None for a target that is tried without being saved
+    revision: int | None
     definition: Definition
 
 
 _CLAIM = """
 WITH open AS (
-    SELECT id FROM runs
+    SELECT * FROM runs
     WHERE claimed_at IS NULL AND requested_at > clock_timestamp() - $1::interval AND ($2::bigint IS NULL OR id = $2)
       AND location_id = $3
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-UPDATE runs r SET claimed_at = clock_timestamp()
-FROM open, check_versions v
-WHERE r.id = open.id AND v.check_id = r.check_id AND v.revision = r.revision
-RETURNING r.id, r.check_id, r.revision, v.kind, v.target::text, v.timeout_ms, v.retry_attempts, v.retry_delay_ms,
-          v.retry_backoff
+UPDATE runs r SET claimed_at = clock_timestamp(), target = NULL
+FROM open LEFT JOIN check_versions v ON v.check_id = open.check_id AND v.revision = open.revision
+WHERE r.id = open.id AND (open.check_id IS NULL OR v.check_id IS NOT NULL)
+RETURNING r.id, r.organization_id, r.check_id, r.revision, coalesce(v.kind, open.kind) AS kind,
+          coalesce(v.target, open.target)::text AS target, coalesce(v.timeout_ms, open.timeout_ms) AS timeout_ms,
+          coalesce(v.retry_attempts, 0) AS retry_attempts, coalesce(v.retry_delay_ms, 0) AS retry_delay_ms,
+          coalesce(v.retry_backoff, 1) AS retry_backoff
 """
 
 
@@ -42,7 +45,7 @@ async def claim_run(connection: Connection, location_id: int, run_id: int | None
     row = await connection.fetchrow(_CLAIM, _GIVE_UP_AFTER, run_id, location_id)
     if row is None:
         return None
-    return ClaimedRun(row["id"], row["check_id"], row["revision"], definition_of(row))
+    return ClaimedRun(row["id"], row["organization_id"], row["check_id"], row["revision"], definition_of(row))
 
 
 _FINISH = f"""

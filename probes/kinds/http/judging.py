@@ -7,7 +7,7 @@ from probes.trace import Trace
 from probes.wire.http_auth import require_welcome
 from probes.wire.http_content import EXCERPT_BYTES, Content, TextSearch, encode_text, note_excerpt
 from probes.wire.http_messages import HeaderLines
-from probes.wire.http_transport import Reply, ResponseBody
+from probes.wire.http_transport import Reply
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
@@ -34,7 +34,7 @@ async def _judge_body(reply: Reply, target: HttpTarget, trace: Trace) -> None:
     elif target.accept_compression:
         await _decode(Content(reply, target.maximum_body_bytes), trace)
     else:
-        trace.facts[Source.SIZE] = await _drain(reply.body, target.maximum_body_bytes)
+        trace.facts[Source.SIZE] = await _drain(reply, target.maximum_body_bytes, trace)
 
 
 def _require_location(expected: str, reply: Reply) -> None:
@@ -50,11 +50,16 @@ def _require_location(expected: str, reply: Reply) -> None:
         raise ProbeFailure(Reason.ASSERTION, "the response redirects to another location than the expected one")
 
 
-async def _drain(body: ResponseBody, most_bytes: int) -> int:
+async def _drain(reply: Reply, most_bytes: int, trace: Trace) -> int:
     """Read up to the limit, and tell how much that was. A large page is no outage."""
     left = most_bytes
-    while left > 0 and (part := await body.read_some()):
+    first = b""
+    while left > 0 and (part := await reply.body.read_some()):
         left -= len(part)
+        if trace.tells_all and len(first) < EXCERPT_BYTES:
+            first += part[:EXCERPT_BYTES]
+    if trace.tells_all:
+        trace.facts[Source.BODY] = Content(reply, most_bytes).text(first)
     return most_bytes - left
 
 
@@ -85,7 +90,7 @@ async def _find(content: Content, text: str, trace: Trace) -> None:
         search.feed(part)
         excerpt += part[: EXCERPT_BYTES - len(excerpt)]
     trace.facts[Source.SIZE] = content.raw_bytes
-    if not search.found:
+    if trace.tells_all or not search.found:
         trace.facts[Source.BODY] = content.text(excerpt)
     _require_found(search, content)
 
