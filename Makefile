@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench schema crd chart-readme envtest servers capabilities clean
+.PHONY: help setup up test check bench schema crd chart-readme envtest servers capabilities hostile clean
 
 help: ## Say what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ servers: setup ## Install the real servers that tests want, where this is root o
 
 capabilities: setup ## Print what each kind can say, with the tests that prove it.
 	@$(BIN)/python -m docs.capabilities $(ARGS)
+
+hostile: setup ## Play every trick of a hostile target on a probe, and print how each ended.
+	@$(BIN)/python -m tests.hostile $(ARGS)
 
 clean: ## Remove the environment and what tools left; the data in .tocsin stays.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

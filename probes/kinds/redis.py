@@ -33,13 +33,15 @@ async def probe_redis(target: RedisTarget, engine: Engine, trace: Trace) -> None
         if target.tls is not None:
             context = engine.tls_contexts.of(target.tls)
             stream = await start_tls(connection, target.tls.server_name or target.host, context, trace)
-        trace.enter(Phase.PROCESSING)
-        await _converse(target, _Session(stream, trace))
+        await converse(target, stream, trace)
     finally:
         connection.abort()
 
 
-async def _converse(target: RedisTarget, session: "_Session") -> None:
+async def converse(target: RedisTarget, connection: ByteStream, trace: Trace) -> None:
+    """Say over a connection what the check is about. Raises ProbeFailure."""
+    trace.enter(Phase.PROCESSING)
+    session = _Session(connection, trace)
     if target.password is not None:
         await session.expect(b"OK", b"AUTH", target.user.encode(), target.password.encode())
     if target.database:
