@@ -11,9 +11,9 @@ import typer
 
 from tocsin import secrets_command, tokens
 from tocsin.data_folder import DEFAULT_DATA_DIR, DataDir, with_database
-from tocsin.installation import find_servers, kept_token
+from tocsin.installation import find_servers, kept_token, with_kept_keys
 from tocsin.problems import exit_plainly
-from tocsin.settings import read_bootstrap_token
+from tocsin.settings import read_bootstrap_token, read_encryption
 
 app = typer.Typer(
     name="tocsin",
@@ -143,14 +143,20 @@ def migrate(
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="The file to write; it must not exist yet. Without it, one named by the time.")
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Write everything into a file, while all goes on."""
-    from tocsin.backup import back_up  # noqa: PLC0415 - other commands start faster without it
+    """Write everything into a file, while all goes on or nothing runs."""
+    from tocsin.backup import back_up, default_file  # noqa: PLC0415 - other commands start faster without it
 
     with exit_plainly():
-        back_up(file, data_dir)
+        path = file or default_file()
+        manifest = back_up(path, data_dir, os.environ)
+    typer.echo(f"wrote {path}")
+    if manifest.key_ids:
+        typer.echo(f"its secrets need the keys {', '.join(manifest.key_ids)}, which are not in it: keep them elsewhere")
 
 
 @app.command()
@@ -162,12 +168,19 @@ def restore(
             envvar="TOCSIN_DATA_DIR", readable=False, help="Folder to restore into; not used with own servers."
         ),
     ] = DEFAULT_DATA_DIR,
+    replace: Annotated[bool, typer.Option("--replace", help="Lose what the installation holds.")] = False,
 ) -> None:
     """Fill an installation that holds nothing yet and is not running."""
     from tocsin.backup import restore  # noqa: PLC0415 - other commands start faster without it
 
     with exit_plainly():
-        restore(file, data_dir)
+        manifest = restore(file, data_dir, os.environ, replace=replace)
+        missing = set(manifest.key_ids) - set(read_encryption(with_kept_keys(os.environ, data_dir)).keys)
+    typer.echo(f"restored what was there at {manifest.created_at}")
+    if missing:
+        typer.echo(
+            f"its secrets need the keys {', '.join(sorted(missing))}: set TOCSIN_ENCRYPTION_KEYS to them as well"
+        )
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import runpy
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -27,8 +28,8 @@ class MigrationError(Exception):
 async def migrate(database_url: str) -> list[str]:
     """Apply what is missing and return the names of what was applied. Safe to run from several processes at once."""
     async with _alone(database_url) as connection:
-        await _refuse_superuser(connection)
-        await _create_roles(connection)
+        await refuse_superuser(connection)
+        await create_roles(connection)
         # In a task of its own: aerich leaves Tortoise's context behind in the one that it ran in.
         return await asyncio.create_task(_apply_migrations(database_url))
 
@@ -43,7 +44,8 @@ async def _alone(database_url: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def _refuse_superuser(connection: Connection) -> None:
+async def refuse_superuser(connection: Connection) -> None:
+    """Raises MigrationError for a user whom row-level security does not hold."""
     if await connection.fetchval("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"):
         raise MigrationError(
             "TOCSIN_DATABASE_URL logs in as a user whom row-level security does not hold; make one that owns the "
@@ -51,7 +53,8 @@ async def _refuse_superuser(connection: Connection) -> None:
         )
 
 
-async def _create_roles(connection: Connection) -> None:
+async def create_roles(connection: Connection) -> None:
+    """Make what is missing of the roles that processes work in. Raises MigrationError."""
     try:
         for role in Role:
             await _create_role(connection, role)
@@ -73,6 +76,15 @@ async def _create_role(connection: Connection, role: Role) -> None:
 async def _let_the_operator_do_what_the_api_does(connection: Connection) -> None:
     if not await connection.fetchval("SELECT pg_has_role($1, $2, 'USAGE')", Role.OPERATOR, Role.API):
         await connection.execute(_MEMBERSHIP)
+
+
+async def run_migrations(connection: Connection, names: Sequence[str]) -> None:
+    """Run these in the caller's transaction, on a database without a table, and note none of them."""
+    for name in names:
+        path = migrations_folder() / "models" / name
+        statements: str = await runpy.run_path(str(path))["upgrade"](None)
+        # Nobody is there to be blocked, and concurrently nothing is made in a transaction.
+        await connection.execute(statements.replace(" CONCURRENTLY", ""))
 
 
 async def _apply_migrations(database_url: str) -> list[str]:

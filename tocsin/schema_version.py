@@ -18,12 +18,13 @@ async def missing_migrations(connection: Connection) -> list[str]:
     For the API's role or the owner. A database that was never migrated lacks them all.
     """
     if not await connection.fetchval("SELECT to_regproc('tocsin_applied_migrations') IS NOT NULL"):
-        return _shipped()
+        return shipped_migrations()
     rows = await connection.fetch("SELECT * FROM tocsin_applied_migrations()")
     applied = {row[0] for row in rows}
-    return [name for name in _shipped() if name not in applied]
+    return [name for name in shipped_migrations() if name not in applied]
 
 
-def _shipped() -> list[str]:
+def shipped_migrations() -> list[str]:
+    """The names of all that this version brings, in their order."""
     files = (migrations_folder() / "models").glob("[0-9]*_*.py")
     return sorted((file.name for file in files), key=lambda name: int(name.partition("_")[0]))

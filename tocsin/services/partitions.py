@@ -1,8 +1,9 @@
 """The daily partitions of results: made ahead, and dropped when their day is no longer kept.
 
-Both functions work on a connection with the migrator's rights, outside any transaction, from several processes at
-once. Whoever writes results meanwhile is not blocked: a partition comes by ATTACH and leaves by DETACH CONCURRENTLY.
-Neither waits long for a lock: asyncpg.LockNotAvailableError is raised, and the next call goes on from there.
+`ensure_partitions` and `drop_partitions` work on a connection with the migrator's rights, outside any transaction, from
+several processes at once. Whoever writes results meanwhile is not blocked: a partition comes by ATTACH and leaves by
+DETACH CONCURRENTLY. Neither waits long for a lock: asyncpg.LockNotAvailableError is raised, and the next call goes on
+from there.
 """
 
 from collections.abc import AsyncIterator
@@ -53,10 +54,10 @@ class _Table:
 async def ensure_partitions(connection: Connection, now: datetime) -> list[date]:
     """Make what is missing from yesterday to three days ahead, by days in UTC; return the days that were made."""
     today = now.astimezone(UTC).date()
-    attached = await _attached_days(connection)
+    attached = await partition_days(connection)
     missing = [day for day in (today + n * _DAY for n in _DAYS_AROUND) if day not in attached]
     async with _hurried(connection):
-        return [day for day in missing if await _make(connection, day)]
+        return [day for day in missing if await make_partition(connection, day)]
 
 
 async def drop_partitions(connection: Connection, before: date) -> list[date]:
@@ -73,11 +74,12 @@ async def drop_partitions(connection: Connection, before: date) -> list[date]:
             await connection.execute("SELECT pg_advisory_unlock($1)", _DROPPING_LOCK)
 
 
-async def _make(connection: Connection, day: date) -> bool:
+async def make_partition(connection: Connection, day: date) -> bool:
+    """Make a day's partition; False where there is one."""
     start, end = (datetime.combine(edge, time(), UTC).isoformat() for edge in (day, day + _DAY))
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING_LOCK)
-        if day in await _attached_days(connection):
+        if day in await partition_days(connection):
             return False
         await connection.execute(_CREATE.format(name=f"results_{day:%Y%m%d}", start=start, end=end))
         return True
@@ -97,7 +99,8 @@ async def _drop(connection: Connection, before: date) -> list[date]:
     return [table.day for table in expired]
 
 
-async def _attached_days(connection: Connection) -> set[date]:
+async def partition_days(connection: Connection) -> set[date]:
+    """The days that have a partition."""
     return {table.day for table in await _tables(connection) if table.attached}
 
 
