@@ -11,6 +11,7 @@ from probes.kinds.heartbeat import probe_heartbeat
 from probes.kinds.http.prober import probe_http
 from probes.kinds.icmp import probe_icmp
 from probes.kinds.kubernetes.prober import probe_kubernetes
+from probes.kinds.mqtt import probe_mqtt
 from probes.kinds.redis import probe_redis
 from probes.kinds.sql.prober import probe_sql
 from probes.kinds.tcp import probe_tcp
@@ -25,6 +26,7 @@ from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.icmp import IcmpTarget
 from tocsin.domain.targets.installed import installed_probers
 from tocsin.domain.targets.kubernetes import KubernetesTarget
+from tocsin.domain.targets.mqtt import MqttTarget
 from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
@@ -49,6 +51,7 @@ _OWN: Final[Mapping[str, Prober]] = {
     WebSocketTarget.kind: probe_websocket,
     GraphqlTarget.kind: probe_graphql,
     HeartbeatTarget.kind: probe_heartbeat,
+    MqttTarget.kind: probe_mqtt,
     SqlTarget.kind: probe_sql,
     RedisTarget.kind: probe_redis,
 }

@@ -15,6 +15,7 @@ from tocsin.domain.targets.icmp import IcmpTarget
 from tocsin.domain.targets.installed import installed_targets
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
+from tocsin.domain.targets.mqtt import MqttTarget
 from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
@@ -31,6 +32,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
         TlsTarget,
         KubernetesTarget,
         HeartbeatTarget,
+        MqttTarget,
         SqlTarget,
         RedisTarget,
         GrpcTarget,
