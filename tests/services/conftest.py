@@ -7,6 +7,7 @@ import pytest
 
 from tocsin.database import Connection, Pool
 from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.services.locations import register_location
 from tocsin.services.partitions import ensure_partitions
 from tocsin.services.recording import Result
 
@@ -51,6 +52,11 @@ async def organization(owner: Connection) -> int:
     await owner.execute("SELECT setval(pg_get_serial_sequence('sites', 'id'), $1)", SITE)
     await ensure_partitions(owner, NOON)
     return ORGANIZATION
+
+
+@pytest.fixture
+async def places(connection: Connection) -> list[int]:
+    return [await register_location(connection, name) for name in ("eu", "us", "asia")]
 
 
 @pytest.fixture
