@@ -16,6 +16,7 @@ from probes.kinds.redis import probe_redis
 from probes.kinds.sql.prober import probe_sql
 from probes.kinds.tcp import probe_tcp
 from probes.kinds.tls import probe_tls
+from probes.kinds.udp import probe_udp
 from probes.kinds.websocket import probe_websocket
 from probes.trace import Trace
 from tocsin.domain.targets.dns import DnsTarget
@@ -31,6 +32,7 @@ from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 from tocsin.domain.targets.tls import TlsTarget
+from tocsin.domain.targets.udp import UdpTarget
 from tocsin.domain.targets.websocket import WebSocketTarget
 
 Prober = Callable[[Any, Engine, Trace], Awaitable[None]]
@@ -43,6 +45,7 @@ Deadline, clock and unexpected errors are the runner's.
 _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
+    UdpTarget.kind: probe_udp,
     IcmpTarget.kind: probe_icmp,
     DnsTarget.kind: probe_dns,
     TlsTarget.kind: probe_tls,

@@ -20,6 +20,7 @@ from tocsin.domain.targets.redis import RedisTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 from tocsin.domain.targets.tls import TlsTarget
+from tocsin.domain.targets.udp import UdpTarget
 from tocsin.domain.targets.websocket import WebSocketTarget
 
 OWN_KINDS: Final[Mapping[str, type[Target]]] = {
@@ -27,6 +28,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
     for model in (
         HttpTarget,
         TcpTarget,
+        UdpTarget,
         IcmpTarget,
         DnsTarget,
         TlsTarget,
