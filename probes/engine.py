@@ -9,6 +9,7 @@ from probes.egress import EgressPolicy
 from probes.evaluation.evaluator import Evaluator
 from probes.heartbeats import Heartbeats, NoHeartbeats
 from probes.kinds.kubernetes.api_server import ApiServer
+from probes.proxy import Proxy
 from probes.wire.resolver import Resolver
 from probes.wire.tls_contexts import TlsContexts
 
@@ -27,8 +28,8 @@ class NameResolver(Protocol):
 class Engine:
     """Made once per worker, inside its event loop, and handed to every probe.
 
-    `now` is the database's clock. `api_server` is the cluster's, if there is one; `heartbeats` knows what
-    has reported in.
+    `now` is the database's clock. `proxy` is the installation's, for targets that ask for it. `api_server` is the
+    cluster's, if there is one; `heartbeats` knows what has reported in.
     """
 
     policy: EgressPolicy
@@ -38,3 +39,4 @@ class Engine:
     api_server: ApiServer = field(default_factory=ApiServer)
     heartbeats: Heartbeats = field(default_factory=NoHeartbeats)
     evaluator: Evaluator = field(default_factory=Evaluator)
+    proxy: Proxy | None = None

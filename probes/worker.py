@@ -17,6 +17,7 @@ from probes.engine import Engine
 from probes.heartbeats import StoredHeartbeats
 from probes.location import Location
 from probes.platform_endpoints import platform_endpoints
+from probes.proxy import Proxy
 from probes.recorder import Recorder
 from probes.wire.tls_contexts import TlsContexts
 from tocsin.clock import PlatformClock
@@ -58,7 +59,13 @@ def _engine(settings: Settings, clock: PlatformClock, pool: Pool) -> Engine:
     egress = settings.egress
     policy = EgressPolicy(egress.allow_private, platform_endpoints(settings), egress.exceptions)
     heartbeats = StoredHeartbeats(lambda: lent(pool))
-    return Engine(policy, clock.now, tls_contexts=TlsContexts(egress.extra_ca_file), heartbeats=heartbeats)
+    return Engine(
+        policy,
+        clock.now,
+        tls_contexts=TlsContexts(egress.extra_ca_file),
+        heartbeats=heartbeats,
+        proxy=None if egress.proxy_url is None else Proxy.of(egress.proxy_url),
+    )
 
 
 async def _probe_until(

@@ -7,7 +7,7 @@ import re
 from base64 import b64decode
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tocsin.domain.targets import parse_target
 from tocsin.domain.targets.model import Target
@@ -51,12 +51,35 @@ def read_base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def read_mqtt_url(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        is_url = parts.scheme in ("mqtt", "mqtts") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or set("+#/") & set(parts.path.strip("/")):
+        raise ValueError("must be a URL such as mqtts://user:password@broker.example.com:8883/tocsin")
+    return parts
+
+
 def read_proxies(value: str) -> tuple[str, ...]:
     proxies = tuple(part.strip() for part in value.split(","))
     try:
         return tuple(proxy if proxy == "*" else str(ip_network(proxy)) for proxy in proxies)
     except ValueError:
         raise ValueError("must list addresses or networks such as 10.0.0.0/8, separated by commas, or be *") from None
+
+
+def read_proxy_url(value: str) -> str:
+    message = "must be a URL such as http://proxy.example.com:3128, or http://user:password@proxy.example.com:3128"
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError(message) from None
+    if parts.scheme != "http" or not parts.hostname or not port or parts.path.strip("/") or parts.query:
+        raise ValueError(message)
+    return value
 
 
 def read_endpoints(value: str) -> frozenset[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
+from urllib.parse import unquote
 
 from tocsin import setting_values as values
 from tocsin.domain.locations import DEFAULT_LOCATION, validate_location
@@ -41,16 +42,29 @@ class Api:
 
 
 @dataclass(frozen=True)
+class Broker:
+    """An MQTT broker, and the first level of the topics that are for Tocsin there."""
+
+    host: str
+    port: int
+    secured: bool = False
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    topic: str = "tocsin"
+
+
+@dataclass(frozen=True)
 class Receiver:
     """Where heartbeats report in. `url` is how the world reaches it, as in https://ping.example.com.
 
-    A proxy among the `trusted_proxies` says whose a request is; `*` is any.
+    A proxy among the `trusted_proxies` says whose a request is; `*` is any. With a `broker`, they also report by MQTT.
     """
 
     host: str = "127.0.0.1"
     port: int = 8001
     url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    broker: Broker | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +72,14 @@ class Egress:
     """What probes may reach. A shared installation refuses private and loopback addresses.
 
     `exceptions` are addresses and ports that probes reach whatever is refused otherwise. `extra_ca_file` holds the
-    certificates of authorities that probes trust besides the public ones.
+    certificates of authorities that probes trust besides the public ones. `proxy_url` is of the HTTP proxy for targets
+    that ask for it, with its user and password.
     """
 
     allow_private: bool = True
     exceptions: frozenset[tuple[str, int]] = frozenset()
     extra_ca_file: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -142,11 +158,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             port=_read(environment, "TOCSIN_RECEIVER_PORT", Receiver.port, values.read_port),
             url=_read(environment, "TOCSIN_RECEIVER_URL", None, values.read_base_url),
             trusted_proxies=_read(environment, "TOCSIN_RECEIVER_TRUSTED_PROXIES", (), values.read_proxies),
+            broker=_read(environment, "TOCSIN_MQTT_URL", None, _read_broker),
         ),
         egress=Egress(
             allow_private=_read(environment, "TOCSIN_ALLOW_PRIVATE_TARGETS", True, values.read_boolean),
             exceptions=_read(environment, "TOCSIN_EGRESS_EXCEPTIONS", frozenset(), values.read_endpoints),
             extra_ca_file=_read(environment, "TOCSIN_EXTRA_CA_FILE", None, values.read_certificates),
+            proxy_url=_read(environment, "TOCSIN_PROXY_URL", None, values.read_proxy_url),
         ),
         retention=Retention(
             results_days=_read(environment, "TOCSIN_RESULTS_RETENTION_DAYS", Retention.results_days, values.read_count),
@@ -195,6 +213,19 @@ def _operator(environment: Mapping[str, str]) -> Operator:
             environment, "TOCSIN_SECRET_NAMESPACES", defaults.secret_namespaces, values.read_namespace_set
         ),
         namespace=_read(environment, "TOCSIN_OPERATOR_NAMESPACE", None, values.read_namespace),
+    )
+
+
+def _read_broker(value: str) -> Broker:
+    parts = values.read_mqtt_url(value)
+    secured = parts.scheme == "mqtts"
+    return Broker(
+        host=parts.hostname or "",
+        port=parts.port or (8883 if secured else 1883),
+        secured=secured,
+        user=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+        topic=parts.path.strip("/") or Broker.topic,
     )
 
 

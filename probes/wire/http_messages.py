@@ -54,8 +54,20 @@ def port_of(url: httpx.URL) -> int:
 
 def serialize_request(request: httpx.Request) -> bytes:
     """The whole request, with its body, which must be in memory."""
-    head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
-    head += [b"%b: %b\r\n" % header for header in request.headers.raw]
+    return _serialized(request, request.url.raw_path, request.headers.raw)
+
+
+def serialize_for_proxy(request: httpx.Request, authorization: bytes | None) -> bytes:
+    """The same for a proxy, which is told the whole URL, and by whom it is asked."""
+    url = request.url
+    headers = request.headers.raw
+    own = [] if authorization is None else [(b"Proxy-Authorization", authorization)]
+    return _serialized(request, b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path), [*headers, *own])
+
+
+def _serialized(request: httpx.Request, place: bytes, headers: RawHeaders) -> bytes:
+    head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), place)]
+    head += [b"%b: %b\r\n" % header for header in headers]
     return b"".join((*head, b"\r\n", request.content))
 
 

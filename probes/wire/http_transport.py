@@ -5,8 +5,8 @@ a probe that reuses a connection does not see that new ones fail.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import httpx
 
@@ -15,11 +15,16 @@ from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from probes.wire.connection import ByteStream
 from probes.wire.http2 import Http2Exchange
-from probes.wire.http_messages import RawHeaders, ResponseParser, http2_headers, port_of, serialize_request
-from probes.wire.routes import USUAL_ROUTE, Route, connect, require_http2
+from probes.wire.http_messages import (
+    RawHeaders,
+    ResponseParser,
+    http2_headers,
+    port_of,
+    serialize_for_proxy,
+    serialize_request,
+)
+from probes.wire.routes import HTTP_2, USUAL_ROUTE, Route, asks_proxy, connect, require_http2
 from tocsin.domain.observations import Reason
-
-HTTP_2: Final = ("h2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class Reply:
 async def exchange(call: Call, engine: Engine, trace: Trace) -> Reply:
     """Send the request and read the head of its response. Raises ProbeFailure. Redirects are not followed."""
     connection = await connect(call.host, call.port, call.route, engine, trace, secure=call.secure)
+    if call.route.by_proxy and engine.proxy is not None and asks_proxy(call.route, engine, secure=call.secure):
+        call = replace(call, wire=serialize_for_proxy(call.request, engine.proxy.authorization))
     try:
         trace.enter(Phase.PROCESSING)
         converse = _converse_in_http2 if call.route.alpn == HTTP_2 else _converse

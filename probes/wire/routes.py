@@ -8,6 +8,7 @@ from probes.failures import ProbeFailure
 from probes.trace import Trace
 from probes.wire.connection import ByteStream
 from probes.wire.dialing import dial
+from probes.wire.proxying import dial_through_proxy
 from probes.wire.tls import TlsConnection, start_tls
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.addresses import IpFamily
@@ -16,11 +17,15 @@ from tocsin.domain.targets.tls_options import TlsOptions
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What is said of the way to a host, beside its name and port. `alpn` is what is offered in the TLS handshake."""
+    """What is said of the way to a host, beside its name and port. `alpn` is what is offered in the TLS handshake.
+
+    `by_proxy` leads through the installation's proxy.
+    """
 
     tls: TlsOptions | None = None
     family: IpFamily = IpFamily.ANY
     alpn: tuple[str, ...] = ("http/1.1",)
+    by_proxy: bool = False
 
     def to_another_origin(self) -> "Route":
         """The same without what is meant for the target alone: who it is, and who asks."""
@@ -29,12 +34,17 @@ class Route:
         return replace(self, tls=self.tls.model_copy(update={"server_name": None, "client_certificate": None}))
 
 
+HTTP_2: Final = ("h2",)
 USUAL_ROUTE: Final = Route()
 
 
 async def connect(host: str, port: int, route: Route, engine: Engine, trace: Trace, *, secure: bool) -> ByteStream:
-    """A connection to the host, secured if it is to be. Raises ProbeFailure."""
-    connection = await dial(host, port, engine, trace, route.family)
+    """A connection to the host, secured if it is to be, or to the proxy that asks it. Raises ProbeFailure."""
+    if route.by_proxy:
+        tunnel = secure or not asks_proxy(route, engine, secure=secure)
+        connection: ByteStream = await dial_through_proxy(host, port, engine, trace, route.family, tunnel=tunnel)
+    else:
+        connection = await dial(host, port, engine, trace, route.family)
     if not secure:
         return connection
     try:
@@ -42,6 +52,14 @@ async def connect(host: str, port: int, route: Route, engine: Engine, trace: Tra
     except BaseException:
         connection.abort()
         raise
+
+
+def asks_proxy(route: Route, engine: Engine, *, secure: bool) -> bool:
+    """Whether the proxy is asked for the URL itself, whose name it then resolves anew.
+
+    Where private addresses are closed it never is: a name could lead elsewhere for the proxy than it was judged by.
+    """
+    return route.by_proxy and not secure and route.alpn != HTTP_2 and engine.policy.allow_private
 
 
 async def _secured(connection: ByteStream, host: str, route: Route, engine: Engine, trace: Trace) -> TlsConnection:

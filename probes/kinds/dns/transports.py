@@ -14,9 +14,9 @@ from probes.wire.dialing import find_addresses
 from probes.wire.dns_client import Nameserver
 from probes.wire.dns_records import Question, answers, is_truncated
 from probes.wire.http_requests import make_request
-from probes.wire.http_transport import HTTP_2, Call, Reply, exchange
+from probes.wire.http_transport import Call, Reply, exchange
 from probes.wire.lines import LineReader
-from probes.wire.routes import Route, connect
+from probes.wire.routes import HTTP_2, Route, connect
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.dns import DnsTarget, DnsTransport
 

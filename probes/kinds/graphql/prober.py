@@ -12,8 +12,8 @@ from probes.wire.http_auth import authorized, exchange_as, require_welcome, stan
 from probes.wire.http_content import Content
 from probes.wire.http_messages import HeaderLines, RawHeaders
 from probes.wire.http_requests import JSON, USER_AGENT, complete_headers, make_request
-from probes.wire.http_transport import HTTP_2, Call, Reply
-from probes.wire.routes import USUAL_ROUTE, Route
+from probes.wire.http_transport import Call, Reply
+from probes.wire.routes import HTTP_2, USUAL_ROUTE, Route
 from probes.wire.web_sockets import CONNECTION, opening_headers
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason

@@ -10,8 +10,7 @@ from probes.wire.connection import ByteStream
 from probes.wire.http2 import Http2Exchange
 from probes.wire.http_messages import HeaderLines, RawHeaders
 from probes.wire.http_requests import USER_AGENT
-from probes.wire.http_transport import HTTP_2
-from probes.wire.routes import Route, connect, require_http2
+from probes.wire.routes import HTTP_2, Route, connect, require_http2
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.grpc import GrpcTarget

@@ -18,9 +18,9 @@ from probes.wire.http_requests import (
     make_request,
     with_query,
 )
-from probes.wire.http_transport import HTTP_2, Call
+from probes.wire.http_transport import Call
 from probes.wire.redirects import MAX_REDIRECTS, REDIRECTS, may_see_credentials, redirected
-from probes.wire.routes import USUAL_ROUTE, Route
+from probes.wire.routes import HTTP_2, USUAL_ROUTE, Route
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget, HttpVersion
 
@@ -91,4 +91,4 @@ def _content(target: HttpTarget) -> tuple[RawHeaders, bytes | None]:
 
 def _route(target: HttpTarget) -> Route:
     alpn = HTTP_2 if target.http_version is HttpVersion.HTTP_2 else USUAL_ROUTE.alpn
-    return Route(target.tls, target.ip_family, alpn)
+    return Route(target.tls, target.ip_family, alpn, target.use_proxy)

@@ -119,6 +119,9 @@ class HttpTarget(Target):
     )
     tls: TlsOptions | None = Field(default=None, description="How TLS is spoken, and whom to trust.")
     ip_family: IpFamily = Field(default=IpFamily.ANY, description="Which addresses of the host are probed.")
+    use_proxy: bool = Field(
+        default=False, description="Whether the request goes through the proxy of this installation, if it has one."
+    )
 
     @field_validator("body", "json_body", "form")
     @classmethod
