@@ -111,7 +111,7 @@ class PostgresServer(Server):
         if found != needed:
             raise EmbeddedServerError(
                 f"the data folder {self.folders.data_dir} was made by PostgreSQL {found}, this is PostgreSQL {needed}: "
-                "choose another folder, and restore a dump there"
+                "choose another folder, and restore a backup there"
             )
 
     def _remove_stale_pid_file(self) -> None:
