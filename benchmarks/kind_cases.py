@@ -7,10 +7,13 @@ from typing import Any, Final
 from tests.servers.credentials import PASSWORD, USER
 from tests.servers.grpc_health import GrpcHealth
 from tests.servers.mariadb import MariaDb
+from tests.servers.mosquitto import Mosquitto
 from tests.servers.nginx import Nginx
 from tests.servers.postgres import Postgres
 from tests.servers.processes import ADDRESS, LoopbackServer
 from tests.servers.redis import Valkey
+from tests.servers.unbound import Unbound
+from tests.servers.websocket import WebSocketServer
 
 _LOGIN: Final = {"user": USER, "password": PASSWORD}
 
@@ -28,6 +31,10 @@ class Case:
 
 def _at(port: str, **more: Any) -> Callable[[LoopbackServer], Mapping[str, Any]]:  # noqa: ANN401 - fields of models
     return lambda server: {"host": ADDRESS, "port": server.ports[port], **more}
+
+
+def _port(server: LoopbackServer) -> Mapping[str, int]:
+    return {"port": server.ports["plain"]}
 
 
 def _certificate(nginx: Nginx) -> Mapping[str, Any]:
@@ -63,5 +70,11 @@ CASES: Final[Mapping[str, Case]] = {
     "grpc": Case("grpc", GrpcHealth, _at("plain"), "grpc"),
     "sql, PostgreSQL": Case("sql", Postgres, _sql("POSTGRESQL")),
     "sql, MariaDB": Case("sql", MariaDb, _sql("MYSQL")),
+    "dns": Case("dns", Unbound, lambda unbound: {"name": "example.test", "server": ADDRESS, **_port(unbound)}),
+    "icmp": Case("icmp", Nginx, lambda _: {"host": ADDRESS, "count": 1}),
+    "mqtt": Case("mqtt", Mosquitto, _at("plain", topic="tocsin/benchmark", **_LOGIN)),
+    "websocket": Case(
+        "websocket", WebSocketServer, lambda server: {"url": f"ws://{ADDRESS}:{server.ports['plain']}/echo"}
+    ),
     "redis": Case("redis", Valkey, _at("plain", key_prefix="tocsin:", **_LOGIN)),
 }
