@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64encode
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -10,6 +11,7 @@ from urllib.parse import quote, quote_plus
 # What is shorter is found everywhere, so that nothing of the target's is told at all.
 SHORTEST_SEARCHED: Final = 4
 _MASK: Final = "***"
+_MOST_LEARNED: Final = 4
 # A character beyond the first plane has four bytes in UTF-8, and each has three characters in percent-encoding.
 _LONGEST_FORM: Final = 12
 _WITHHELD: Final = "what was seen is not told: a secret of this check is too short to be found in it"
@@ -26,6 +28,15 @@ class Redaction:
     def __init__(self, secrets: Collection[str], plain: Collection[str] = ()) -> None:
         self.secrets = secrets
         self._plain = plain
+        self._learned: deque[str] = deque(maxlen=_MOST_LEARNED)
+
+    def learn(self, secret: str) -> None:
+        """Mask this too, which was given for a secret, such as a token. The last few are remembered."""
+        self._learned.append(secret)
+
+    @property
+    def _masked_texts(self) -> tuple[str, ...]:
+        return (*self.secrets, *self._plain, *self._learned)
 
     @property
     def withholds(self) -> bool:
@@ -35,13 +46,13 @@ class Redaction:
     @property
     def longest_form(self) -> int:
         """No form of a secret has more characters."""
-        return _LONGEST_FORM * max(map(len, (*self.secrets, *self._plain)), default=0)
+        return _LONGEST_FORM * max(map(len, self._masked_texts), default=0)
 
     def applied_to(self, text: str) -> str:
         """The text without the secrets; without anything, where one of them is too short to be searched for."""
         if self.withholds:
             return _WITHHELD
-        forms = {form for secret in (*self.secrets, *self._plain) for form in _forms(secret, len(text))}
+        forms = {form for secret in self._masked_texts for form in _forms(secret, len(text))}
         small = _in_small_letters(text)
         return _masked(text, sorted(place for form in forms for place in _places(form, small)))
 

@@ -70,6 +70,8 @@ async def look(
     trace = Trace(timeout, secrets, wanted_of(target), check_id=check_id, tells_all=tells_all)
     failure = await _run(target, engine, trace)
     trace.enter(None)
+    if redaction is not None and trace.learned is not None:
+        redaction.learn(trace.learned)
     failure = failure or await judge_answer(target, trace, engine.evaluator, engine.now(), redaction)
     observation = Observation(
         outcome=failure.outcome if failure else Outcome.SUCCESS,

@@ -35,6 +35,7 @@ class Trace:
         "certificate_expires_at",
         "check_id",
         "facts",
+        "learned",
         "failed_assertions",
         "phase",
         "secrets",
@@ -63,6 +64,7 @@ class Trace:
         self.timeout_outcome = Outcome.FAILURE  # UNKNOWN where another server than the target is waited for
         # What the target holds of them; nothing that is made of such a target outlives the probe.
         self.secrets = secrets
+        self.learned: str | None = None  # what was given for them, such as a token: it is not told either
         self.wanted = wanted  # what assertions are made on, beside what costs nothing
         # Not the event loop's clock: uvloop's ticks in milliseconds.
         self._started_at = self._entered_at = monotonic()

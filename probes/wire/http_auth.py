@@ -38,6 +38,7 @@ async def authorized(call: Call, auth: HttpAuth | None, holder: object, engine: 
     if auth is None or auth.oauth2 is None:
         return call
     token = await fetch_token(auth.oauth2, holder, call, engine, trace)
+    trace.learned = token.decode("ascii")
     return Call.of(with_header(call.request, _AUTHORIZATION, b"Bearer " + token), call.route)
 
 

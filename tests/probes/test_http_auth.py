@@ -11,8 +11,9 @@ import pytest
 
 from probes.engine import Engine
 from probes.redaction import Redaction
-from probes.runner import probe
+from probes.runner import look, probe
 from tests.probes.serving import Serve, read_request
+from tocsin.domain.facts import Source
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets.http import HttpTarget
 
@@ -151,3 +152,15 @@ async def test_an_answer_without_a_token_gives_no_login(serve: Serve, engine: En
     port = await serve(talk)
     failed = await observed(engine, f"http://127.0.0.1:{port}/", auth=client(port))
     assert failed.reason is Reason.AUTHENTICATION
+
+
+async def test_a_token_that_the_target_repeats_is_not_told(serve: Serve, engine: Engine) -> None:
+    async def repeat(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 Oh\r\n\r\n" + await read_request(reader))
+
+    redaction = Redaction(frozenset({"swordfish"}))
+    auth = client(await serve(TokenEndpoint().give))
+    target = HttpTarget(url=f"http://127.0.0.1:{await serve(repeat)}/", auth=auth)
+    sight = await look(target, timedelta(seconds=5), engine, redaction)
+    assert "token1" in sight.trace.facts[Source.BODY]
+    assert "token1" not in redaction.applied_to(sight.trace.facts[Source.BODY])
