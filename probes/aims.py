@@ -56,6 +56,7 @@ class Template:
     timeout: timedelta
     references: Mapping[Path, str]
     retries: Retries = NO_RETRIES
+    plain: frozenset[str] = frozenset()  # what stands where secrets may
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ class SealedAim:
             target = parse_target(template.kind, replaced(template.fields, values))
         except ValidationError as exc:
             raise _unusable(exc, template.references) from None
-        plain = plain_secrets(KINDS[template.kind], template.fields)
-        return Aim(target, template.timeout, Redaction(frozenset(values.values()), plain), template.retries)
+        redaction = Redaction(frozenset(values.values()), template.plain)
+        return Aim(target, template.timeout, redaction, template.retries)
 
     def _open(self, reference: str) -> str:
         if reference not in self.secrets:
@@ -98,9 +99,9 @@ def read_aim(definition: Definition) -> ReadyAim | Template:
     try:
         fields = json.loads(definition.target)
         references = find_references(KINDS[definition.kind], fields) if _REFERENCE in definition.target else {}
-        if references:
-            return Template(definition.kind, fields, definition.timeout, references, definition.retries)
         plain = plain_secrets(KINDS[definition.kind], fields)
+        if references:
+            return Template(definition.kind, fields, definition.timeout, references, definition.retries, plain)
         redaction = Redaction((), plain) if plain else None
         return Aim(parse_target(definition.kind, fields), definition.timeout, redaction, definition.retries)
     except Exception as exc:

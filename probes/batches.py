@@ -10,7 +10,7 @@ from uuid import uuid4
 from probes.aim_loading import AimLoader
 from probes.aims import Aim, RevealableAim
 from probes.engine import Engine
-from probes.evidence import EvidenceRation, is_worth_evidence
+from probes.evidence_ration import EvidenceRation, is_worth_evidence
 from probes.failures import ProbeFailure
 from probes.location import Location
 from probes.metrics import LATENESS, PROBES, PROBES_UNDER_WAY

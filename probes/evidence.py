@@ -1,41 +1,52 @@
 """Evidence of what a probe saw, made of its notes."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from time import monotonic
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
+from probes.aims import Aim
 from probes.redaction import Redaction
 from probes.runner import Sight
 from tocsin.domain.assertions import FailedAssertion
-from tocsin.domain.evidence import Attempt, JudgedAssertion, Redactor, keep, to_json
-from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.domain.evidence import Attempt, Evidence, JudgedAssertion, to_json
+from tocsin.domain.evidence_keeping import ASSERTIONS_BYTES, Redactor, keep
+from tocsin.domain.observations import Observation, Outcome
 from tocsin.running import log_internal_error
 
-# A failure of the same reason and message is worth its bytes again after so long, and one of another message or reason.
-_SAME_AFTER: Final = timedelta(minutes=10).total_seconds()
-_OTHER_MESSAGE_AFTER: Final = timedelta(minutes=1).total_seconds()
-_OTHER_REASON_AFTER: Final = timedelta(seconds=10).total_seconds()
-# Of so many checks the last evidence is remembered, and so much is kept in a minute: a storm must not fill the disk.
-_MOST_CHECKS: Final = 50_000
-_BYTES_A_MINUTE: Final = 16 * 2**20
+# All that a target may assert, each with the first of what is expected and seen.
+_REPORTED_ASSERTIONS_BYTES: Final = 16_384
 
 
 def evidence_of(sight: Sight, earlier: Sequence[Attempt], redaction: Redaction | None) -> str | None:
     """What is kept beside the observation, as JSON; None where there is nothing."""
+    kept = _keep(sight, map(_judged, sight.trace.failed_assertions), earlier, redaction, ASSERTIONS_BYTES)
+    return None if kept is None else to_json(kept)
+
+
+def report_of(sight: Sight, aim: Aim) -> str:
+    """All that was seen of a target that is tried, with everything that it asserts, in the same form."""
+    kept = _keep(sight, _everything_asserted(sight, aim), (), aim.redaction, _REPORTED_ASSERTIONS_BYTES)
+    trace = sight.trace
+    return to_json(replace(kept or Evidence(), tls_version=trace.tls_version, tls_verified=trace.tls_verified))
+
+
+def _keep(
+    sight: Sight,
+    assertions: Iterable[JudgedAssertion],
+    earlier: Sequence[Attempt],
+    redaction: Redaction | None,
+    assertions_bytes: int,
+) -> Evidence | None:
     trace = sight.trace
     redactor = Redactor() if redaction is None else Redactor(redaction.applied_to, redaction.longest_form)
     facts = {} if redaction is not None and redaction.withholds else trace.facts
+    tls = trace.tls_version, trace.tls_verified
     try:
-        kept = keep(
-            facts, map(_judged, trace.failed_assertions), earlier, redactor, (trace.tls_version, trace.tls_verified)
-        )
+        return keep(facts, assertions, earlier, redactor, tls, assertions_bytes)
     except Exception as exc:
         # Such as facts of an installed kind in a shape of their own. The result does not depend on it.
         log_internal_error("evidence_not_made", exc)
         return None
-    return None if kept is None else to_json(kept)
 
 
 def _judged(failed: FailedAssertion) -> JudgedAssertion:
@@ -43,63 +54,20 @@ def _judged(failed: FailedAssertion) -> JudgedAssertion:
     return JudgedAssertion(source, path, operator, failed.expected, failed.actual, failed.severity)
 
 
+def _everything_asserted(sight: Sight, aim: Aim) -> Iterator[JudgedAssertion]:
+    """Each assertion, then each condition; where the target did not come so far, none of them was looked at."""
+    failed = {(each.source is None, each.index): each for each in sight.trace.failed_assertions}
+    has_failed = False if failed or sight.observation.outcome is Outcome.SUCCESS else None
+    for index, each in enumerate(aim.target.assertions):
+        as_met = JudgedAssertion(
+            each.source, each.path, each.operator, each.value, None, each.severity, failed=has_failed
+        )
+        yield _judged(failed[False, index]) if (False, index) in failed else as_met
+    for index, condition in enumerate(aim.target.conditions):
+        as_met = JudgedAssertion(None, None, None, condition.expression, None, condition.severity, failed=has_failed)
+        yield _judged(failed[True, index]) if (True, index) in failed else as_met
+
+
 def attempt_of(seen: Observation) -> Attempt:
     """What is kept of an attempt that another one follows."""
     return Attempt(seen.started_at, seen.duration, seen.outcome, seen.reason, seen.message)
-
-
-def is_worth_evidence(seen: Observation) -> bool:
-    """Whether it failed, also if only at first."""
-    return seen.outcome in (Outcome.FAILURE, Outcome.DEGRADED) or seen.attempts > 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What the last evidence of a check was of; without a reason and a message, the check has recovered since."""
-
-    at: float
-    reason: Reason | None = None
-    message: str | None = None
-
-    def waits_for(self, seen: Observation) -> float:
-        """So many seconds after it, evidence of what is seen now is kept."""
-        if self.reason is not seen.reason:
-            return _OTHER_REASON_AFTER
-        return _SAME_AFTER if self.message == seen.message else _OTHER_MESSAGE_AFTER
-
-
-class EvidenceRation:
-    """Says which failures of checks a worker keeps evidence of: the first ones, those that differ, and few others."""
-
-    def __init__(self, monotonic: Callable[[], float] = monotonic) -> None:
-        self._monotonic = monotonic
-        self._kept: dict[int, _Kept] = {}
-        self._minute = 0
-        self._bytes = 0
-
-    def allows(self, check_id: int, seen: Observation) -> bool:
-        """Whether this is evidence to keep; asked of every result."""
-        kept = self._kept.get(check_id)
-        if not is_worth_evidence(seen):
-            if kept is not None:
-                self._kept[check_id] = _Kept(kept.at)
-            return False
-        now = self._monotonic()
-        if self._is_spent(now) or (kept is not None and now - kept.at < kept.waits_for(seen)):
-            return False
-        self._remember(check_id, _Kept(now, seen.reason, seen.message))
-        return True
-
-    def spend(self, evidence: str) -> None:
-        """Count what was kept."""
-        self._bytes += len(evidence)
-
-    def _is_spent(self, now: float) -> bool:
-        if (minute := int(now // 60)) != self._minute:
-            self._minute, self._bytes = minute, 0
-        return self._bytes >= _BYTES_A_MINUTE
-
-    def _remember(self, check_id: int, kept: _Kept) -> None:
-        if len(self._kept) >= _MOST_CHECKS:
-            self._kept.clear()
-        self._kept[check_id] = kept

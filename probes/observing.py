@@ -7,8 +7,7 @@ from datetime import datetime
 
 from probes.aims import Aim
 from probes.engine import Engine
-from probes.evidence import attempt_of, evidence_of
-from probes.reports import report_of
+from probes.evidence import attempt_of, evidence_of, report_of
 from probes.runner import Sight, look
 from probes.stalls import StallWatch
 from tocsin.domain.evidence import Attempt

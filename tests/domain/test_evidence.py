@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.domain.evidence import (
-    EXCERPT_BYTES,
-    MAXIMUM_BYTES,
-    Attempt,
-    Evidence,
-    JudgedAssertion,
-    Redactor,
-    from_json,
-    keep,
-    to_json,
-)
+from tocsin.domain.evidence import Attempt, Evidence, JudgedAssertion, from_json, to_json
+from tocsin.domain.evidence_keeping import EXCERPT_BYTES, MAXIMUM_BYTES, Redactor, keep
 from tocsin.domain.facts import Facts, Source
 from tocsin.domain.observations import Outcome, Reason
 

@@ -12,6 +12,7 @@ from tocsin.models.codes import OUTCOME_CODES
 SORRY = b"HTTP/1.1 503 Sorry\r\nServer: x\r\nContent-Length: 5\r\n\r\nsorry"
 FINE = b"HTTP/1.1 204 Fine\r\n\r\n"
 INTERVAL_SECONDS = 2
+MISSED = OUTCOME_CODES[Outcome.MISSED]
 
 
 @asynccontextmanager
@@ -68,3 +69,36 @@ async def test_a_target_that_fails_at_first_and_is_well_at_once_again_stays_up(p
     assert await platform.ask("SELECT status FROM check_states") == "UP"
     evidence = from_json(await platform.ask("SELECT evidence FROM results WHERE evidence IS NOT NULL LIMIT 1"))
     assert [attempt.reason for attempt in evidence.attempts] == [Reason.STATUS]
+
+
+async def test_a_run_whose_worker_is_killed_between_two_attempts_begins_anew_at_another(platform: Platform) -> None:
+    async with answering(SORRY) as port:
+        await platform.make_checks(5, INTERVAL_SECONDS, port)
+        await retry(platform, 1, 6000)
+        platform.scheduler()
+        killed = platform.worker()
+        claimed = "SELECT min(tick_at) FROM batches JOIN batch_leases ON batch_id = id WHERE holder IS NOT NULL"
+        await eventually(lambda: platform.ask(claimed), 20)
+        await asyncio.sleep(2)
+        first = await platform.ask(claimed)
+        platform.worker()
+        killed.kill()
+        taken_over = "SELECT count(*) >= 5 FROM results WHERE slot < $1::timestamptz + interval '2 seconds'"
+        await eventually(lambda: platform.ask(taken_over, first), 40)
+        await platform.stop()
+    assert await platform.ask("SELECT array_agg(DISTINCT attempts) FROM results WHERE outcome <> $1", MISSED) == [2]
+    assert await platform.ask("SELECT count(*) FROM results WHERE outcome = $1", MISSED) == 0
+
+
+async def test_a_worker_that_stops_lets_a_run_come_to_its_last_attempt(platform: Platform) -> None:
+    async with answering(SORRY) as port:
+        await platform.make_checks(5, INTERVAL_SECONDS, port)
+        await retry(platform, 1, 4000)
+        platform.scheduler()
+        stopped = platform.worker()
+        begun = "SELECT true FROM batch_leases WHERE holder IS NOT NULL"
+        await eventually(lambda: platform.ask(begun), 20)
+        await asyncio.sleep(2)
+        stopped.terminate()
+        assert await asyncio.to_thread(stopped.wait) == 0
+    assert await platform.ask("SELECT array_agg(DISTINCT attempts) FROM results WHERE outcome <> $1", MISSED) == [2]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from probes.evidence import EvidenceRation
+from probes.evidence_ration import EvidenceRation
 from tests.probes.conftest import STARTED_AT
 from tocsin.domain.observations import Observation, Outcome, Reason
 

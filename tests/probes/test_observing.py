@@ -9,7 +9,7 @@ import pytest
 
 from probes.aims import Aim
 from probes.engine import Engine
-from probes.evidence import is_worth_evidence
+from probes.evidence_ration import is_worth_evidence
 from probes.observing import Observer
 from probes.redaction import Redaction
 from probes.stalls import StallWatch
