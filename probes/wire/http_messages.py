@@ -99,6 +99,7 @@ class ResponseParser:
         self._has_body = has_body
         self._body: list[bytes] = []
         self._head_bytes = 0
+        self._bodiless_bytes = 0
         self._parser = httptools.HttpResponseParser(self)
         # What browsers forgive harms nobody here: a connection carries one response, so nothing can be smuggled.
         self._parser.set_dangerous_leniencies(
@@ -112,7 +113,7 @@ class ResponseParser:
         while data and not self.head_complete:
             data = self._feed_head(data)
         if data and not self.complete:
-            self._parse(data)
+            self._feed_body(data)
         elif self.status_code == _SWITCHING_PROTOCOLS:
             self.upgraded += data
 
@@ -141,6 +142,16 @@ class ResponseParser:
         self._parse(data[:allowed])
         self._head_bytes += min(allowed, len(data))
         return data[allowed:]
+
+    def _feed_body(self, data: bytes) -> None:
+        """Feed what may also be the sizes of chunks, their extensions and trailers, of which no end need come."""
+        had = len(self._body)
+        self._parse(data)
+        self._bodiless_bytes = 0 if len(self._body) > had else self._bodiless_bytes + len(data)
+        if self._bodiless_bytes > MAX_HEAD_BYTES and not self.complete:
+            raise ProbeFailure(
+                Reason.HEADER_LIMIT, f"more than {MAX_HEAD_BYTES // 1024} KiB of trailers or chunk extensions came"
+            )
 
     def _parse(self, data: bytes) -> None:
         try:

@@ -70,9 +70,15 @@ class Resolver:
         lookup = self._lookups.get(name)
         if lookup is None:
             lookup = self._lookups[name] = asyncio.create_task(self._look_up(name))
-            lookup.add_done_callback(lambda _: self._lookups.pop(name))
+            lookup.add_done_callback(lambda _: self._forget(name))
         # A probe that runs out of time leaves the lookup going: others may wait for it, and its answer is kept.
         return await asyncio.shield(lookup)
+
+    def _forget(self, name: str) -> None:
+        lookup = self._lookups.pop(name)
+        if not lookup.cancelled():
+            # Whoever waited may be gone, and asyncio would complain that nobody heard of the failure.
+            lookup.exception()
 
     async def _look_up(self, name: str) -> tuple[str, ...]:
         try:

@@ -166,6 +166,12 @@ class Platform:
         target = (
             f'{{"url": "http://127.0.0.1:{port}/"}}' if kind == "http" else f'{{"host": "127.0.0.1", "port": {port}}}'
         )
+        return await self.make_checks_of(kind, target, count, every_seconds, timeout_ms)
+
+    async def make_checks_of(
+        self, kind: str, target: str, count: int, every_seconds: int, timeout_ms: int
+    ) -> list[int]:
+        """As `make_checks`, of any target, given as JSON."""
         async with self.connection() as connection, connection.transaction():
             rows = await connection.fetch(_CHECKS, kind, target, every_seconds, timeout_ms, count)
             ids = [row["id"] for row in rows]

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from tests.hostile import database_tricks, dns_tricks, http2_tricks, http_tricks, text_tricks, tls_tricks
+from tests.hostile import (
+    broker_tricks,
+    database_tricks,
+    dns_tricks,
+    http2_tricks,
+    http_tricks,
+    text_tricks,
+    tls_tricks,
+    websocket_tricks,
+)
 from tests.hostile.tricks import Trick
 from tocsin.domain.targets import KINDS
 
@@ -13,5 +22,7 @@ _ALL: Final = (
     *dns_tricks.TRICKS,
     *text_tricks.TRICKS,
     *database_tricks.TRICKS,
+    *websocket_tricks.TRICKS,
+    *broker_tricks.TRICKS,
 )
 TRICKS: Final[tuple[Trick, ...]] = tuple(trick for trick in _ALL if trick.kind in KINDS)

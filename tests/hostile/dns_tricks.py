@@ -6,7 +6,7 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from tests.hostile.tricks import BLOCK, PORT, Datagrams, Talk, Trick, floods, only, silent
+from tests.hostile.tricks import ADDRESS, BLOCK, CA, PORT, Datagrams, Talk, Trick, floods, only, silent
 from tocsin.domain.observations import Reason
 
 ANSWER, CUT_OFF = 0x8180, 0x8380
@@ -77,6 +77,43 @@ _DNS = only(Reason.DNS)
 _ENDED = only(Reason.DNS, Reason.TIMEOUT)
 _BLOCKED = only(Reason.TARGET_BLOCKED)
 ALIAS: Final = b"\x05alias\x04test\x00"
+
+
+def asked(transport: str = "UDP") -> Mapping[str, Any]:
+    place = {"server": ADDRESS, "port": PORT, "transport": transport}
+    return {"record_type": "TXT", "name": "victim.test", **place, "expected": ["never"]}
+
+
+def asked_over_tls() -> Mapping[str, Any]:
+    return {**asked("TLS"), "tls": {"ca": CA}}
+
+
+_SAID = only(Reason.PROTOCOL, Reason.TIMEOUT, Reason.ASSERTION, Reason.STATUS, Reason.BODY_LIMIT, Reason.DNS)
+QUESTIONS: Final[Mapping[str, tuple[str, Talk | None, Datagrams | None, frozenset[Reason | None]]]] = {
+    "silence": ("UDP", None, lambda _: [], only(Reason.TIMEOUT)),
+    "forged answers": ("UDP", None, forged, only(Reason.TIMEOUT, Reason.PROTOCOL)),
+    "CNAME loop": ("UDP", None, answers(record(CNAME, NAME_OF_QUESTION)), _SAID),
+    "name that points at itself": ("UDP", None, answers(record(16, b"\1a", b"\xc0\x1d")), _SAID),
+    "pointers in a circle": ("UDP", None, answers(record(CNAME, b"\xc0\x29", b"\xc0\x1d")), _SAID),
+    "endless name": ("UDP", None, answers(b"\x3f" + b"a" * 4000), _SAID),
+    "record longer than its message": (
+        "UDP",
+        None,
+        answers(NAME_OF_QUESTION + struct.pack("!HHIH", 16, 1, 60, 60_000)),
+        _SAID,
+    ),
+    "texts without end": ("UDP", None, answers(record(16, b"\0" * 3000)), _SAID),
+    "5,000 answers": ("TCP", over_tcp(many), None, _SAID),
+    "cut off for ever": ("UDP", over_tcp(lambda query: reply(query, flags=CUT_OFF)), cut_off, _SAID),
+    "by the byte over TCP": ("TCP", drips_over_tcp, None, _SAID),
+    "endless over TCP": ("TCP", floods(b"", BLOCK), None, _SAID),
+    "empty messages over TCP": ("TCP", floods(b"", bytes(60_000)), None, _SAID),
+}
+STREAMS: Final[Mapping[str, tuple[Talk, frozenset[Reason | None]]]] = {
+    "silence": (silent, only(Reason.TIMEOUT)),
+    "5,000 answers": (over_tcp(many), _SAID),
+    "endless": (floods(b"", BLOCK), _SAID),
+}
 TRICKS: Final = (
     Trick("name server: silence", "tcp", of_host(), _ENDED, silent, lambda _: [], names=True),
     Trick("name server: 65,535 answers announced", "tcp", of_host(), _DNS, over_tcp(many), cut_off, names=True),
@@ -151,5 +188,37 @@ TRICKS: Final = (
         None,
         answers(record(A, bytes((169, 254, 169, 254)))),
         names=True,
+    ),
+    *(
+        Trick(f"DNS: {name}", "dns", asked(transport), reasons, talk, datagrams)
+        for name, (transport, talk, datagrams, reasons) in QUESTIONS.items()
+    ),
+    *(
+        Trick(f"DNS over TLS: {name}", "dns", asked_over_tls(), reasons, talk, certificate="usual")
+        for name, (talk, reasons) in STREAMS.items()
+    ),
+    Trick(
+        "UDP: silence",
+        "udp",
+        {"host": ADDRESS, "port": PORT, "send": "a", "expect": "never"},
+        only(Reason.TIMEOUT),
+        None,
+        lambda _: [],
+    ),
+    Trick(
+        "UDP: a thousand datagrams",
+        "udp",
+        {"host": ADDRESS, "port": PORT, "send": "a", "expect": "never"},
+        only(Reason.PROTOCOL),
+        None,
+        lambda _: [bytes(1400)] * 1000,
+    ),
+    Trick(
+        "UDP: datagram of 64 KB",
+        "udp",
+        {"host": ADDRESS, "port": PORT, "send": "a", "expect": "(a+)+(a+)+b$", "expect_as": "PATTERN"},
+        only(Reason.TIMEOUT, Reason.ASSERTION, Reason.BODY_LIMIT),
+        None,
+        lambda _: [b"a" * 65_000],
     ),
 )

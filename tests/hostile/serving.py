@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 from asyncio import StreamReader, StreamWriter
@@ -75,4 +76,6 @@ async def run(folder: Path) -> None:
 
 
 def main(folder: str) -> None:
+    # What they cost is theirs: elsewhere they run on machines of their own.
+    os.nice(19)
     uvloop.run(run(Path(folder)))
