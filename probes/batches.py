@@ -1,6 +1,7 @@
 """Hold batches: claim them from the ledger, start each probe at its slot, and hand what it saw to the recorder."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -214,7 +215,7 @@ class BatchRunner:
         except ProbeFailure as failure:
             message = failure.message[:MAX_MESSAGE]
             return Observation(failure.outcome, self._clock.now(), timedelta(0), failure.reason, message)
-        began = asyncio.get_running_loop().time()
+        began = time.monotonic()
         observation = await observe(aim)
         observation = await self._location.canaries.judge(aim.target.kind, observation, began)
         PROBES.labels(aim.target.kind, observation.outcome).inc()

@@ -5,6 +5,7 @@ when probes fail, in one round for all failures of the moment.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -40,7 +41,7 @@ class Canaries:
         self._round_ended = self._answered = float("-inf")
 
     async def judge(self, kind: str, seen: Observation, began: float) -> Observation:
-        """What was seen, unless the location itself is impaired; `began` is when the probe did, in the loop's time."""
+        """What was seen, unless the location is impaired itself. The probe began at `began` of the monotonic clock."""
         if not self._targets or kind in _OTHER_WAYS or seen.outcome is not Outcome.FAILURE:
             return seen
         if seen.reason in UNDECIDED_REASONS or await self._answered_since(began):
@@ -50,7 +51,7 @@ class Canaries:
         return replace(unknown, message=message[:MAX_MESSAGE])
 
     async def _answered_since(self, began: float) -> bool:
-        since = max(began, asyncio.get_running_loop().time() - _KEPT_SECONDS)
+        since = max(began, time.monotonic() - _KEPT_SECONDS)
         if self._answered < since and self._round_ended < since:
             await self.ask()
         return self._answered >= since
@@ -76,7 +77,7 @@ class Canaries:
         return seen.outcome in (Outcome.SUCCESS, Outcome.DEGRADED) or seen.reason in _ANSWERS
 
     def _note(self, *, answered: bool) -> None:
-        self._round_ended = asyncio.get_running_loop().time()
+        self._round_ended = time.monotonic()
         if answered:
             self._answered = self._round_ended
         if answered == (self.impaired_since is None):

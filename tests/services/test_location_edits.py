@@ -34,22 +34,24 @@ async def edit(check_id: int, **changes: object) -> None:
     await checks.update_check(ORGANIZATION, check_id, changes, "somebody")  # type: ignore[arg-type]
 
 
+_STATE = """
+SELECT folded_through, interval_ms, phase_ms FROM check_states JOIN check_versions USING (check_id)
+WHERE check_id = $1 AND location_id = $2 LIMIT 1
+"""
+_REVISION = "SELECT revision FROM check_versions WHERE check_id = $1 AND valid_from <= $2 AND $2 < valid_to"
+
+
 async def report(owner: Connection, connection: Connection, check_id: int, place: int, trace: str) -> None:
     """Let the slots that come next end so."""
-    state = await owner.fetchrow(
-        "SELECT folded_through, interval_ms, phase_ms, revision FROM check_states JOIN check_versions USING (check_id)"
-        " WHERE check_id = $1 AND location_id = $2 ORDER BY revision DESC LIMIT 1",
-        check_id,
-        place,
-    )
+    state = await owner.fetchrow(_STATE, check_id, place)
     assert state is not None
-    slots = await slots_after(state, len(trace))
-    for slot, letter in zip(slots, trace, strict=True):
-        seen = result(check_id, slot, OUTCOMES[letter], location_id=place, revision=state["revision"])
+    for slot, letter in zip(slots_after(state, len(trace)), trace, strict=True):
+        revision = await owner.fetchval(_REVISION, check_id, slot)
+        seen = result(check_id, slot, OUTCOMES[letter], location_id=place, revision=revision)
         await record(connection, [seen], slot)
 
 
-async def slots_after(state: asyncpg.Record, count: int) -> list[datetime]:
+def slots_after(state: asyncpg.Record, count: int) -> list[datetime]:
     every = state["interval_ms"]
     after = round(state["folded_through"].timestamp() * 1000) + 1
     first = after + (state["phase_ms"] - after) % every
