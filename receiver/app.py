@@ -3,17 +3,17 @@
 import asyncio
 import ipaddress
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from receiver.intake import Intake, Taken, running
+from receiver.intake import Intake, Taken
 from receiver.metrics import DURATION, REFUSED, REPORTS
 from receiver.paths import Address, RunIdError, address_of
 from receiver.payloads import BodyTooLongError, DisconnectedError, Payload, read_payload
@@ -22,14 +22,12 @@ from tocsin.domain.heartbeats import MAXIMUM_PAYLOAD_BYTES, Report, ReportSource
 from tocsin.rate_limit import RateLimiter
 from tocsin.services.reporting import Incoming
 
-# Of one key: no job reports more often, but many may begin at once.
-REPORTS_PER_SECOND: Final = 1.0
-REPORT_BURST: Final = 60
 # Of keys that were not seen before, from one address: who guesses gets nowhere.
 UNKNOWN_PER_SECOND: Final = 50.0
 UNKNOWN_BURST: Final = 1_000
 BODY_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 5
+_STOP_SECONDS: Final = 10.0
 _METHODS: Final = ("GET", "HEAD", "POST")
 # What Healthchecks' clients look for: how much of a payload is kept.
 _HEADERS: Final = {"Ping-Body-Limit": str(MAXIMUM_PAYLOAD_BYTES), "Cache-Control": "no-store"}
@@ -44,9 +42,9 @@ _ANSWERS: Final = {
 class Door:
     """Answers requests: reads what is reported, and hands it to the intake."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, by_key: RateLimiter) -> None:
         self._intake = intake
-        self._by_key = RateLimiter(REPORTS_PER_SECOND, REPORT_BURST)
+        self._by_key = by_key
         self._by_client = RateLimiter(UNKNOWN_PER_SECOND, UNKNOWN_BURST)
 
     async def answer(self, request: Request) -> Response:
@@ -98,12 +96,16 @@ def _refused(status: int, text: str, retry_seconds: int | None = None) -> Respon
     return PlainTextResponse(text, status, {**_HEADERS, **retry, **close})
 
 
-def create_app(intake: Intake, database_url: str) -> Starlette:
-    """Make the application; its intake runs from when the server starts it."""
+def create_app(door: Door, work: Callable[[], Coroutine[Any, Any, None]]) -> Starlette:
+    """Make the application; `work` goes on from when the server starts until it is told to stop."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(intake, database_url):
+        working = asyncio.create_task(work())
+        try:
             yield
+        finally:
+            working.cancel()
+            await asyncio.wait([working], timeout=_STOP_SECONDS)
 
-    return Starlette(routes=[Route("/{path:path}", Door(intake).answer, methods=list(_METHODS))], lifespan=lifespan)
+    return Starlette(routes=[Route("/{path:path}", door.answer, methods=list(_METHODS))], lifespan=lifespan)

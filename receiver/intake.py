@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,9 +15,9 @@ import structlog
 
 from receiver.metrics import WAITING
 from tocsin.clock import PlatformClock
-from tocsin.database import Connection, Pool, Role
+from tocsin.database import Connection, Pool
 from tocsin.pulse import Pulse
-from tocsin.running import lent, log_internal_error, pool_when_ready, survive
+from tocsin.running import lent, log_internal_error, survive
 from tocsin.services.reporting import Incoming, show_reception, store_reports
 
 # Of 10 kB at most; what is beyond it is refused, so that clients try again.
@@ -28,7 +28,6 @@ _MOST_AT_ONCE: Final = 200
 _STORE_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.5
 _SHOW_SECONDS: Final = 1.0
-_STOP_SECONDS: Final = 10.0
 _KNOWN_KEYS: Final = 50_000
 # PostgreSQL refuses what it cannot hold with the one, asyncpg what it cannot encode with the other.
 _UNSTORABLE: Final = (asyncpg.DataError, ValueError)
@@ -160,19 +159,3 @@ async def _store(some: Sequence[_Waiting], connection: Connection) -> set[bytes]
             return set()
     half = len(some) // 2
     return await _store(some[:half], connection) | await _store(some[half:], connection)
-
-
-@asynccontextmanager
-async def running(intake: Intake, database_url: str) -> AsyncIterator[None]:
-    """Let the intake run, from when the database is there."""
-    work = asyncio.create_task(_work(intake, database_url))
-    try:
-        yield
-    finally:
-        work.cancel()
-        await asyncio.wait([work], timeout=_STOP_SECONDS)
-
-
-async def _work(intake: Intake, database_url: str) -> None:
-    async with pool_when_ready(asyncio.Event(), database_url, Role.RECEIVER, connections=2) as pool:
-        await intake.run(pool)

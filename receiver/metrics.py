@@ -5,6 +5,9 @@ from prometheus_client import Counter, Gauge, Histogram
 REPORTS = Counter("tocsin_receiver_reports_total", "Reports, by what became of them.", ["source", "kind", "outcome"])
 REFUSED = Counter("tocsin_receiver_refused_total", "Requests that were no report.", ["status"])
 WAITING = Gauge("tocsin_receiver_waiting_reports", "Reports that are not stored yet.", multiprocess_mode="livesum")
+CONNECTED = Gauge(
+    "tocsin_receiver_broker_connected", "1 while this receiver takes reports by MQTT.", multiprocess_mode="livesum"
+)
 DURATION = Histogram(
     "tocsin_receiver_request_seconds",
     "From a report to its answer.",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin import mqtt
-from tocsin.mqtt import Message, MqttError, Packet, PacketKind, PacketReader, Version
+from tocsin.mqtt import Login, Message, MqttError, Packet, PacketKind, PacketReader, Version
 
 VERSIONS = st.sampled_from(Version)
 
@@ -15,12 +15,12 @@ def read(data: bytes, most_bytes: int = 1_000_000) -> list[Packet]:
 
 
 def test_a_connection_is_asked_for_as_the_standard_has_it() -> None:
-    asked = mqtt.connect(Version.MQTT_3_1_1, "a", "u", "p", 60)
+    asked = mqtt.connect(Version.MQTT_3_1_1, Login("a", "u", "p"), 60)
     assert asked == b"\x10\x13\0\x04MQTT\x04\xc2\0\x3c\0\x01a\0\x01u\0\x01p"
 
 
 def test_version_5_has_properties_of_which_none_is_sent() -> None:
-    asked = mqtt.connect(Version.MQTT_5, "a", None, None, 0)
+    asked = mqtt.connect(Version.MQTT_5, Login("a"), 0)
     assert asked == b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01a"
 
 

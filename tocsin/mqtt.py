@@ -4,7 +4,7 @@ Of MQTT 5 no property is used: those of a server are skipped. What a server send
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -39,8 +39,6 @@ class PacketKind(IntEnum):
     PUBACK = 4
     SUBSCRIBE = 8
     SUBACK = 9
-    UNSUBSCRIBE = 10
-    UNSUBACK = 11
     PINGREQ = 12
     PINGRESP = 13
     DISCONNECT = 14
@@ -57,11 +55,12 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What was published; `packet_id` is to be acknowledged where there is one."""
+    """What was published; `packet_id` is to be acknowledged where there is one. A retained one is of earlier."""
 
     topic: str
     payload: bytes
     packet_id: int | None = None
+    is_retained: bool = False
 
 
 class PacketReader:
@@ -136,12 +135,26 @@ class _Fields:
         raise MqttError("sent a length that has no end")
 
 
-def connect(version: Version, client_id: str, user: str | None, password: str | None, keep_alive_seconds: int) -> bytes:
-    """The first packet. Nothing is kept of an earlier session; in MQTT 3.1.1 a password needs a user."""
-    flags = _CLEAN_START | (_WITH_USER if user is not None else 0) | (_WITH_PASSWORD if password is not None else 0)
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Whom to connect as. In MQTT 3.1.1 a password needs a user."""
+
+    client_id: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def connect(version: Version, login: Login, keep_alive_seconds: int, *, resume: bool = False) -> bytes:
+    """The first packet. With `resume`, what was published since the client was here last comes now."""
+    user, password = login.user, login.password
+    flags = (
+        (0 if resume else _CLEAN_START)
+        | (_WITH_USER if user is not None else 0)
+        | (_WITH_PASSWORD if password is not None else 0)
+    )
     head = _text(_PROTOCOL_NAME) + bytes((version, flags)) + keep_alive_seconds.to_bytes(2)
-    login = b"".join(_text(text) for text in (user, password) if text is not None)
-    return _packet(PacketKind.CONNECT, 0, head + _no_properties(version) + _text(client_id) + login)
+    texts = b"".join(_text(text) for text in (login.client_id, user, password) if text is not None)
+    return _packet(PacketKind.CONNECT, 0, head + _no_properties(version) + texts)
 
 
 def connect_code(packet: Packet) -> int:
@@ -165,13 +178,6 @@ def subscribe_codes(version: Version, packet: Packet) -> tuple[int, bytes]:
     return packet_id, fields.rest()
 
 
-def unsubscribe(version: Version, packet_id: int, filters: Sequence[str]) -> bytes:
-    """Ask for no more of it."""
-    return _packet(
-        PacketKind.UNSUBSCRIBE, 2, packet_id.to_bytes(2) + _no_properties(version) + b"".join(map(_text, filters))
-    )
-
-
 def publish(version: Version, topic: str, payload: bytes, packet_id: int | None = None) -> bytes:
     """Publish once; with an id it is acknowledged."""
     named = b"" if packet_id is None else packet_id.to_bytes(2)
@@ -188,7 +194,7 @@ def message(version: Version, packet: Packet) -> Message:
     topic = fields.text()
     packet_id = fields.number(2) if quality else None
     fields.skip_properties(version)
-    return Message(topic, fields.rest(), packet_id)
+    return Message(topic, fields.rest(), packet_id, is_retained=bool(packet.flags & 1))
 
 
 def acknowledge(packet_id: int) -> bytes:

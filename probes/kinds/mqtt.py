@@ -14,7 +14,7 @@ from tocsin import mqtt
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.mqtt import MqttTarget
-from tocsin.mqtt import MqttError, Packet, PacketKind, PacketReader
+from tocsin.mqtt import Login, MqttError, Packet, PacketKind, PacketReader
 
 # What others publish to the same topic is no business of ours, but must not go on without end.
 MAX_PACKET_BYTES: Final = 256 * 1024
@@ -76,8 +76,8 @@ class _Session:
         """The broker's code, which is 0. Raises ProbeFailure if it refuses."""
         # The only ids that every broker must take: 23 letters and digits.
         client_id = f"tocsin{secrets.token_hex(8)}"
-        user, password = self.target.user, self.target.password
-        self._stream.send(mqtt.connect(self._version, client_id, user, password, _KEEP_ALIVE_SECONDS))
+        login = Login(client_id, self.target.user, self.target.password)
+        self._stream.send(mqtt.connect(self._version, login, _KEEP_ALIVE_SECONDS))
         packet = await self._next()
         if packet.kind != PacketKind.CONNACK:
             raise MqttError("does not answer as one of MQTT")

@@ -39,6 +39,8 @@ OWN = {"TOCSIN_DATABASE_URL": "postgresql://tocsin:swordfish@db/tocsin", "TOCSIN
         ("TOCSIN_WATCH_NAMESPACES", "team-a,Team-B", "must be a namespace"),
         ("TOCSIN_SECRET_NAMESPACES", "*", "must be a namespace"),
         ("TOCSIN_NAMESPACE_ORGANIZATIONS", "team-a", "must list pairs such as team-a=acme"),
+        ("TOCSIN_MQTT_URL", "http://swordfish", "must be a URL such as mqtts://user:password@"),
+        ("TOCSIN_MQTT_URL", "mqtt://b/a/b", "must be a URL such as mqtts://user:password@"),
         ("TOCSIN_RECEIVER_PORT", "0", "must be a port from 1 to 65535"),
         ("TOCSIN_RECEIVER_URL", "https://me:swordfish@ping", "must be a URL such as https://ping.example.com"),
         ("TOCSIN_RECEIVER_TRUSTED_PROXIES", "proxy", "must list addresses or networks such as 10.0.0.0/8"),

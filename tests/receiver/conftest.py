@@ -15,7 +15,7 @@ from receiver.main import make_server
 from tests.services.conftest import organization
 from tocsin.database import Connection
 from tocsin.pulse import Pulse
-from tocsin.settings import Receiver, Servers, Settings
+from tocsin.settings import Broker, Egress, Receiver, Servers, Settings
 
 __all__ = ["organization"]
 
@@ -64,8 +64,9 @@ async def address(database_url: str) -> AsyncIterator[tuple[str, int]]:
 class receiving:  # noqa: N801 - it reads as a function
     """Run a receiver on a database."""
 
-    def __init__(self, database_url: str) -> None:
-        settings = Settings(Servers(database_url, "unix:///"), receiver=Receiver(port=1))
+    def __init__(self, database_url: str, broker: Broker | None = None, ca_file: str | None = None) -> None:
+        servers = Servers(database_url, "unix:///")
+        settings = Settings(servers, receiver=Receiver(broker=broker), egress=Egress(extra_ca_file=ca_file))
         self._socket = socket.create_server(("127.0.0.1", 0))
         server = make_server(settings, Pulse())
         self.server = Embedded(server.config)

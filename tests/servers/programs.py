@@ -15,6 +15,7 @@ PACKAGES = {
     "unbound": "unbound",
     "memcached": "memcached",
     "mosquitto_passwd": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
     "redis-server": "redis-server",
     "postgres": "postgresql",
     "initdb": "postgresql",
