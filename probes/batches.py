@@ -203,7 +203,7 @@ class BatchRunner:
         if now - due.slot > CATCH_UP_LIMIT:
             return Observation(Outcome.MISSED, now, timedelta(0), Reason.LEASE_EXPIRED)
         LATENESS.observe((now - due.slot).total_seconds())
-        keeps_evidence = partial(self._ration.allows, due.check_id)
+        keeps_evidence = partial(self._ration.allows, due.check_id, due.revision)
         observation = await self._probe(aim, lambda aim: self._observer.observe(aim, due.check_id, keeps_evidence))
         if observation.evidence is not None:
             self._ration.spend(observation.evidence)

@@ -27,12 +27,16 @@ class _Kept:
     """What the last evidence of a check was of; without a reason and a message, the check has recovered since."""
 
     at: float
+    revision: int
     reason: Reason | None = None
     message: str | None = None
 
-    def waits_for(self, seen: Observation) -> float:
-        """So many seconds after it, evidence of what is seen now is kept."""
-        if self.reason is not seen.reason:
+    def waits_for(self, revision: int, seen: Observation) -> float:
+        """So many seconds after it, evidence of what is seen now is kept.
+
+        A check that was edited or paused meanwhile has no open incident, and the next one wants its own.
+        """
+        if self.reason is not seen.reason or self.revision != revision:
             return _OTHER_REASON_AFTER
         return _SAME_AFTER if self.message == seen.message else _OTHER_MESSAGE_AFTER
 
@@ -46,17 +50,17 @@ class EvidenceRation:
         self._minute = 0
         self._bytes = 0
 
-    def allows(self, check_id: int, seen: Observation) -> bool:
+    def allows(self, check_id: int, revision: int, seen: Observation) -> bool:
         """Whether this is evidence to keep; asked of every result."""
         kept = self._kept.get(check_id)
         if not is_worth_evidence(seen):
             if kept is not None:
-                self._kept[check_id] = _Kept(kept.at)
+                self._kept[check_id] = _Kept(kept.at, revision)
             return False
         now = self._monotonic()
-        if self._is_spent(now) or (kept is not None and now - kept.at < kept.waits_for(seen)):
+        if self._is_spent(now) or (kept is not None and now - kept.at < kept.waits_for(revision, seen)):
             return False
-        self._remember(check_id, _Kept(now, seen.reason, seen.message))
+        self._remember(check_id, _Kept(now, revision, seen.reason, seen.message))
         return True
 
     def spend(self, evidence: str) -> None:

@@ -53,7 +53,7 @@ class CheckResult:
     tls_verified: bool | None = strawberry.field(
         description="Whether the certificate was verified; false where the target skips it, null without TLS."
     )
-    attempts: int = strawberry.field(description="How often the target was probed, as its retries say.")
+    attempts: int = strawberry.field(description="How often the target was probed, as its retries say; 0 when MISSED.")
     stored_evidence: strawberry.Private[str | None]
 
     @described("What was kept of the failure; of failures that are alike, of few.")
@@ -78,7 +78,7 @@ class CheckResult:
             address=None if row["address"] is None else str(row["address"]),
             certificate_expires_at=row["certificate_expires_at"],
             tls_verified=row["tls_verified"],
-            attempts=row["attempts"] or 1,
+            attempts=0 if missed else row["attempts"] or 1,
             stored_evidence=row["evidence"],
         )
 
@@ -98,7 +98,7 @@ class CheckResult:
             address=result.address,
             certificate_expires_at=result.certificate_expires_at,
             tls_verified=result.tls_verified,
-            attempts=result.attempts,
+            attempts=0 if missed else result.attempts,
             stored_evidence=result.evidence,
         )
 

@@ -36,6 +36,13 @@ def test_durations_become_seconds() -> None:
     assert (definition["interval_seconds"], definition["timeout_seconds"]) == (300, 1.5)
 
 
+def test_retries_have_their_delay_in_seconds() -> None:
+    definition = read(retries={"attempts": 2, "delay": "1500ms"}, **HTTP).definition
+    assert definition["retries"] == {"attempts": 2, "delay_seconds": 1.5, "backoff": None}
+    assert read(**HTTP).definition["retries"] is None
+    assert problem_of(retries={"attempts": 2, "delay": "soon"}, **HTTP)[0] == "spec.retries.delay"
+
+
 def test_a_schedule_is_in_utc_unless_it_says_otherwise() -> None:
     assert read(schedule="0 * * * *", **HTTP).definition["schedule"] == {"cron": "0 * * * *", "time_zone": "UTC"}
 
@@ -76,6 +83,8 @@ def test_a_duration_that_cannot_be_read_is_named() -> None:
         (("target", "http", "body_contains"), "spec.http.bodyContains"),
         (("schedule", "cron"), "spec.schedule"),
         (("schedule", "time_zone"), "spec.timeZone"),
+        (("retries", "delay_seconds"), "spec.retries.delay"),
+        (("retries", "backoff"), "spec.retries.backoff"),
         (("failure_threshold",), "spec.thresholds.failure"),
         (("failure_window",), "spec.thresholds.window"),
         (("site",), "spec.site"),
