@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
-from weakref import WeakKeyDictionary
 
 from probes.deadline import Deadline
 from probes.engine import Engine
 from probes.failures import ProbeFailure, TargetBlockedError
+from probes.keeping import Kept
 from probes.trace import Trace
 from probes.wire.http_content import Content
 from probes.wire.http_requests import FORM, JSON, complete_headers, make_request
@@ -35,7 +35,7 @@ class _Token:
     lasts_until: float  # on the monotonic clock
 
 
-_kept: Final = WeakKeyDictionary[object, _Token]()
+_kept: Final = Kept[_Token]()
 
 
 async def fetch_token(auth: OAuth2Auth, holder: object, call: Call, engine: Engine, trace: Trace) -> bytes:
@@ -48,7 +48,7 @@ async def fetch_token(auth: OAuth2Auth, holder: object, call: Call, engine: Engi
         return kept.text
     token = await _asked_for(auth, call, engine, trace)
     if not trace.secrets and token.lasts_until > monotonic():
-        _kept[holder] = token
+        _kept.keep(holder, token)
     return token.text
 
 

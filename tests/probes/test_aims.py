@@ -11,7 +11,9 @@ import probes.kinds.http.prober
 from probes.aims import Aim, SealedAim, Template, UnreadableAim, read_aim
 from probes.engine import Engine
 from probes.failures import ProbeFailure
+from probes.keeping import Kept
 from probes.runner import probe
+from probes.wire.http_transport import Call
 from tests.probes.serving import ServeBytes
 from tocsin.domain.observations import Outcome, Reason
 from tocsin.domain.targets.http import HttpTarget
@@ -112,14 +114,14 @@ def test_a_kind_of_a_newer_version_is_not_probed() -> None:
 async def test_no_request_with_a_secret_is_kept(
     serve_bytes: ServeBytes, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: dict[object, object] = {}
+    kept = Kept[Call]()
     monkeypatch.setattr(probes.kinds.http.prober, "_calls", kept)
     url = await serve_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     aim = SealedAim(template({**FIELDS, "url": url}), {REFERENCE: sealed("swordfish")}, KEYS).revealed()
     assert (await probe(aim.target, SECOND, engine, aim.redaction)).outcome is Outcome.SUCCESS
-    assert kept == {}
+    assert kept.values() == []
     await probe(aim.target, SECOND, engine)
-    assert len(kept) == 1
+    assert len(kept.values()) == 1
 
 
 async def test_a_secret_at_the_end_of_a_long_message_is_masked_before_it_is_cut(

@@ -23,7 +23,10 @@ async def judge(reply: Reply, target: HttpTarget, trace: Trace) -> None:
         raise ProbeFailure(Reason.STATUS, f"expected {', '.join(target.expected_status)}, got {reply.status_code}")
     if target.expected_location is not None:
         _require_location(target.expected_location, reply)
-    await _judge_body(reply, target, trace)
+    if trace.wanted or target.body_contains is not None or target.accept_compression:
+        await _judge_body(reply, target, trace)
+    else:
+        trace.facts[Source.SIZE] = await _drain(reply, target.maximum_body_bytes, trace)
 
 
 async def _judge_body(reply: Reply, target: HttpTarget, trace: Trace) -> None:

@@ -1,10 +1,10 @@
 """The prober for HTTP and HTTPS targets."""
 
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from probes.engine import Engine
 from probes.failures import ProbeFailure
+from probes.keeping import Kept
 from probes.kinds.http.judging import judge
 from probes.trace import Trace
 from probes.wire.http_auth import authorized, exchange_as, standing_authorization
@@ -18,14 +18,14 @@ from probes.wire.http_requests import (
     make_request,
     with_query,
 )
-from probes.wire.http_transport import Call
+from probes.wire.http_transport import Call, exchange
 from probes.wire.redirects import MAX_REDIRECTS, REDIRECTS, may_see_credentials, redirected
 from probes.wire.routes import HTTP_2, USUAL_ROUTE, Route
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget, HttpVersion
 
 # Each is kept for as long as its target is, and a worker keeps the targets of the checks that it probes.
-_calls: Final = WeakKeyDictionary[HttpTarget, Call]()
+_calls: Final = Kept[Call]()
 _MAX_KEPT_BYTES: Final = 2048
 
 
@@ -36,7 +36,8 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
     if auth is not None:
         call = await authorized(call, auth, target, engine, trace)
     for _ in range(MAX_REDIRECTS + 1):
-        reply = await exchange_as(auth, call, engine, trace)
+        # Without credentials, which most are, without the layer that looks at them.
+        reply = await (exchange(call, engine, trace) if auth is None else exchange_as(auth, call, engine, trace))
         try:
             may_redirect = target.follow_redirects and reply.status_code in REDIRECTS
             following = redirected(call.request, reply.response, trace.secrets) if may_redirect else None
@@ -59,7 +60,7 @@ def make_call(target: HttpTarget) -> Call:
     if call is None:
         call = _make_call(target)
         if len(call.wire) <= _MAX_KEPT_BYTES:
-            _calls[target] = call
+            _calls.keep(target, call)
     return call
 
 
