@@ -13,6 +13,7 @@ from probes.kinds.icmp import probe_icmp
 from probes.kinds.kubernetes.prober import probe_kubernetes
 from probes.kinds.mqtt import probe_mqtt
 from probes.kinds.redis import probe_redis
+from probes.kinds.smtp import probe_smtp
 from probes.kinds.sql.prober import probe_sql
 from probes.kinds.tcp import probe_tcp
 from probes.kinds.tls import probe_tls
@@ -29,6 +30,7 @@ from tocsin.domain.targets.installed import installed_probers
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.mqtt import MqttTarget
 from tocsin.domain.targets.redis import RedisTarget
+from tocsin.domain.targets.smtp import SmtpTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 from tocsin.domain.targets.tls import TlsTarget
@@ -45,6 +47,7 @@ Deadline, clock and unexpected errors are the runner's.
 _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
+    SmtpTarget.kind: probe_smtp,
     UdpTarget.kind: probe_udp,
     IcmpTarget.kind: probe_icmp,
     DnsTarget.kind: probe_dns,

@@ -17,9 +17,11 @@ class SmtpDialogue:
     def __init__(self, connection: ByteStream) -> None:
         self._connection = connection
         self._reader = LineReader(connection)
+        self.last: Reply | None = None  # what the server said last
 
     async def greeting(self) -> Reply:
-        return _expected(220, await self._reader.reply(), "as the greeting")
+        self.last = await self._reader.reply()
+        return _expected(220, self.last, "as the greeting")
 
     async def hello(self) -> Reply:
         """The reply to EHLO, whose lines behind the first name what the server can do."""
@@ -34,13 +36,15 @@ class SmtpDialogue:
             raise ProbeFailure(Reason.TLS, f"the server refused STARTTLS: {reply}")
 
     async def command(self, line: bytes, name: str) -> Reply:
-        """The reply to a line, which must be 250."""
-        return _expected(250, await self.ask(line), f"as the answer to {name}")
+        """The reply to a line, which must be 250, or 251, which is a yes as well."""
+        reply = await self.ask(line)
+        return reply if reply.code == 251 else _expected(250, reply, f"as the answer to {name}")
 
     async def ask(self, line: bytes) -> Reply:
         """The reply to a line, whatever its code."""
         self._connection.send(line)
-        return await self._reader.reply()
+        self.last = await self._reader.reply()
+        return self.last
 
 
 def capabilities(offered: Reply) -> dict[str, frozenset[str]]:

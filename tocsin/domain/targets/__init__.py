@@ -17,6 +17,7 @@ from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.mqtt import MqttTarget
 from tocsin.domain.targets.redis import RedisTarget
+from tocsin.domain.targets.smtp import SmtpTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
 from tocsin.domain.targets.tls import TlsTarget
@@ -28,6 +29,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
     for model in (
         HttpTarget,
         TcpTarget,
+        SmtpTarget,
         UdpTarget,
         IcmpTarget,
         DnsTarget,
