@@ -10,6 +10,7 @@ from probes.kinds.grpc.prober import probe_grpc
 from probes.kinds.heartbeat import probe_heartbeat
 from probes.kinds.http.prober import probe_http
 from probes.kinds.icmp import probe_icmp
+from probes.kinds.imap import probe_imap
 from probes.kinds.kubernetes.prober import probe_kubernetes
 from probes.kinds.mqtt import probe_mqtt
 from probes.kinds.redis import probe_redis
@@ -26,6 +27,7 @@ from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.icmp import IcmpTarget
+from tocsin.domain.targets.imap import ImapTarget
 from tocsin.domain.targets.installed import installed_probers
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.mqtt import MqttTarget
@@ -47,6 +49,7 @@ Deadline, clock and unexpected errors are the runner's.
 _OWN: Final[Mapping[str, Prober]] = {
     HttpTarget.kind: probe_http,
     TcpTarget.kind: probe_tcp,
+    ImapTarget.kind: probe_imap,
     SmtpTarget.kind: probe_smtp,
     UdpTarget.kind: probe_udp,
     IcmpTarget.kind: probe_icmp,

@@ -12,6 +12,7 @@ from tocsin.domain.targets.grpc import GrpcTarget
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.icmp import IcmpTarget
+from tocsin.domain.targets.imap import ImapTarget
 from tocsin.domain.targets.installed import installed_targets
 from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
@@ -29,6 +30,7 @@ OWN_KINDS: Final[Mapping[str, type[Target]]] = {
     for model in (
         HttpTarget,
         TcpTarget,
+        ImapTarget,
         SmtpTarget,
         UdpTarget,
         IcmpTarget,
