@@ -36,7 +36,7 @@ class MariaDb(LoopbackServer):
         if (self.data / "mysql").exists():
             return
         self.write("first.sql", STATEMENTS)
-        (self.data / "tmp").mkdir(exist_ok=True)
+        self.account.own(self.data / "tmp")
         scripts = "\n".join((SHARED / name).read_text() for name in SCRIPTS)
         prepared = f"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL, @skip_auth_anonymous=1;\n{scripts}"
         run_tool([*self._common(), "--bootstrap"], self.folders, self.account, prepared)
@@ -64,6 +64,7 @@ class MariaDb(LoopbackServer):
             program,
             "--no-defaults",
             f"--datadir={self.data}",
+            f"--tmpdir={self.data / 'tmp'}",
             f"--user={user}",
             "--innodb-flush-log-at-trx-commit=0",
         ]

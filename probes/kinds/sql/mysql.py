@@ -144,7 +144,7 @@ class MySqlSession:
         answer, types = Answer(tuple(name for name, _ in columns)), tuple(kind for _, kind in columns)
         while not _is_end(packet := await self._packet()):
             fields = Fields(packet)
-            answer.add([fields.text() for _ in range(count)], types)
+            await answer.take([fields.text() for _ in range(count)], types)
         return answer
 
     async def _packet(self) -> bytes:

@@ -106,7 +106,7 @@ class PostgresSession:
                 case b"T":
                     answer.columns, types = describe(body)
                 case b"D":
-                    answer.add(values(body, len(types)), types)
+                    await answer.take(values(body, len(types)), types)
                 case kind if kind in _COPIES:
                     raise ProbeFailure(Reason.STATUS, "the query copies data; give one that selects rows")
 
