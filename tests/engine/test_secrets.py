@@ -121,10 +121,11 @@ async def test_what_a_target_echoes_is_nowhere(platform: Platform, echo: Echo) -
     await platform.stop()
     assert {path: set(echo.seen[path]) for path in paths} == {path: {SECRET} for path in paths}
     message = await platform.ask("SELECT message FROM results WHERE check_id = $1 LIMIT 1", ids[1])
-    assert message == "the certificate is not valid for the host ***.localhost"
+    assert message == "the redirect leads to another origin, which must not see the URL's secret"
     stored = (await everything_stored(platform)).lower()
     said = "".join(process.said for process in platform.processes).lower()
-    assert "the certificate is not valid" in stored
+    # What was kept of the response tells where the secret stood.
+    assert "***" in stored
     assert not [form for form in forms(SECRET) if form in stored or form in said]
 
 
@@ -153,7 +154,7 @@ async def test_a_named_secret_reaches_its_target_and_nothing_else(platform: Plat
     assert {path: set(echo.seen[path]) for path in paths} == {path: {SECRET} for path in paths}
     stored = (await everything_stored(platform)).lower()
     said = "".join(process.said for process in platform.processes).lower()
-    assert "api-token" in stored
+    assert "***" in stored
     assert not [form for form in forms(SECRET) if form in stored or form in said]
 
 
