@@ -69,6 +69,13 @@ MATRIX: dict[str, Values] = {
         },
         "workers": {"default": {"icmp": True, "concurrency": 500, "podAnnotations": {"example.com/a": "b"}}},
     },
+    "two locations": {
+        **OWN_SERVERS,
+        "workers": {
+            "default": {"concurrency": 500, "canaries": ["https://example.com", "192.0.2.1:53"]},
+            "edge": {"replicas": 1, "canaries": [], "nodeSelector": {"zone": "edge"}, "autoscaling": {"enabled": True}},
+        },
+    },
     "users of the cluster's choice": {**OWN_SERVERS, "podSecurityContext": {"runAsUser": None, "runAsGroup": None}},
     "placed": {
         **OWN_SERVERS,
@@ -101,7 +108,12 @@ REFUSED: dict[str, tuple[Values, str]] = {
     "replicas in words": ({**TRIAL, "api": {"replicas": "two"}}, "at '/api/replicas'"),
     "a negative number": ({**TRIAL, "scheduler": {"replicas": -1}}, "at '/scheduler/replicas'"),
     "no slots": ({**TRIAL, "workers": {"default": {"concurrency": 0}}}, "at '/workers/default/concurrency'"),
-    "another location": ({**TRIAL, "workers": {"eu": {"replicas": 1}}}, "workers.eu: the engine serves the location"),
+    "a location without a name": ({**TRIAL, "workers": {"Europe!": {"replicas": 1}}}, "invalid propertyName 'Europe!'"),
+    "no default location": ({**TRIAL, "workers": {"default": None, "eu": {}}}, "missing property 'default'"),
+    "a canary that is none": (
+        {**TRIAL, "workers": {"default": {"canaries": ["x"]}}},
+        "at '/workers/default/canaries/0'",
+    ),
     "a switch in words": ({**TRIAL, "crds": {"keep": "yes"}}, "at '/crds/keep'"),
     "another egress": ({**TRIAL, "egress": {"allowPrivateTargets": "no"}}, "at '/egress/allowPrivateTargets'"),
     "an exception without a port": ({**TRIAL, "egress": {"exceptions": ["10.0.0.5"]}}, "at '/egress/exceptions/0'"),

@@ -198,6 +198,35 @@ def test_who_shares_a_cluster_probes_public_addresses_alone(name: str, allowed: 
     assert settings_of(name, "worker")["TOCSIN_ALLOW_PRIVATE_TARGETS"] == allowed
 
 
+def worker_at(location: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The Deployment of a location of two, and its settings."""
+    deployments = rendered("two locations").of("Deployment")
+    [made] = [each for each in deployments if each["metadata"]["name"].endswith(f"-worker-{location}")]
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    return made, {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+def test_each_location_has_workers_that_know_its_name_and_canaries() -> None:
+    default, edge = worker_at("default")[1], worker_at("edge")[1]
+    assert (default["TOCSIN_LOCATION"], edge["TOCSIN_LOCATION"]) == ("default", "edge")
+    assert default["TOCSIN_CANARIES"] == "https://example.com,192.0.2.1:53"
+    assert "TOCSIN_CANARIES" not in edge
+
+
+def test_what_a_location_leaves_out_it_has_as_the_default_one_does() -> None:
+    made, settings = worker_at("edge")
+    pod = made["spec"]["template"]["spec"]
+    assert settings["TOCSIN_WORKER_CONCURRENCY"] == "500"
+    assert pod["nodeSelector"] == {"zone": "edge"}
+    assert (
+        pod["containers"][0]["resources"]
+        == worker_at("default")[0]["spec"]["template"]["spec"]["containers"][0]["resources"]
+    )
+    assert "replicas" not in made["spec"]
+    scaled = [each["metadata"]["name"] for each in rendered("two locations").of("HorizontalPodAutoscaler")]
+    assert [name.rpartition("-")[2] for name in scaled] == ["edge"]
+
+
 def test_workers_know_where_the_api_is_that_they_must_not_probe() -> None:
     release = rendered("an ingress")
     service = next(made for made in release.of("Service") if made["metadata"]["name"].endswith("-api"))
