@@ -49,6 +49,17 @@ def test_what_is_kept_comes_back_as_it_was() -> None:
     assert (evidence.attempts, evidence.assertions, evidence.tls_verified) == ((ATTEMPT,), (ASSERTION,), False)
 
 
+def test_what_was_read_stands_for_a_body_where_there_is_none() -> None:
+    assert kept({Source.JSON: [{"status": "größe"}]}).body_excerpt == '[{"status": "größe"}]'
+
+
+def test_a_certificate_of_many_names_tells_who_issued_it() -> None:
+    certificate = {"names": ["example.com"] * 100, "issuer": "Acme", "days": 3.5}
+    [(source, text)] = kept({Source.CERTIFICATE: certificate}).facts
+    assert source is Source.CERTIFICATE
+    assert text.startswith('{"issuer": "Acme", "days": 3.5, "names": ["example.com"')
+
+
 def test_what_a_newer_version_has_kept_is_passed_over() -> None:
     newer = {"body": "sorry", "smell": "burnt", "facts": [["SMELL", "burnt"]], "assertions": [[*"sporaev", None]]}
     evidence = from_json(json.dumps(newer))

@@ -4,7 +4,7 @@ All is redacted of secrets before it is cut, for half a secret would not be foun
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -56,7 +56,7 @@ def keep(
     assertions_bytes: int = ASSERTIONS_BYTES,
 ) -> Evidence | None:
     """The evidence; None where it would say nothing."""
-    body = facts.get(Source.BODY)
+    body = _content(facts)
     kept = Evidence(
         attempts=tuple(_within(_ATTEMPTS_BYTES, map(_bounded_attempt, attempts), attempt_fields)),
         assertions=tuple(_within(assertions_bytes, _bounded_assertions(assertions, redactor), assertion_fields)),
@@ -101,5 +101,19 @@ def _bounded_headers(headers: Iterable[tuple[str, str]], redactor: Redactor) -> 
 def _bounded_facts(facts: Facts, redactor: Redactor) -> Iterator[tuple[Source, str]]:
     for source in _KEPT_FACTS:
         if source in facts:
-            text = json.dumps(facts[source], ensure_ascii=False, default=str)
+            text = json.dumps(_short_parts_first(facts[source]), ensure_ascii=False, default=str)
             yield source, redactor.excerpt(text, _FACTS_BYTES // 2)
+
+
+def _short_parts_first(fact: object) -> object:
+    """So that a certificate of many names does not hide who issued it."""
+    if isinstance(fact, Mapping):
+        return dict(sorted(fact.items(), key=lambda part: isinstance(part[1], list | tuple)))
+    return fact
+
+
+def _content(facts: Facts) -> str:
+    """The body; of a kind that has none, such as a query's rows, what was read of it."""
+    if Source.BODY in facts or Source.JSON not in facts:
+        return facts.get(Source.BODY) or ""
+    return json.dumps(facts[Source.JSON], ensure_ascii=False, default=str)
