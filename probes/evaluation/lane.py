@@ -66,9 +66,9 @@ class Lane:
     async def _ask(self, number: int, request: bytes) -> Answer:
         try:
             async with asyncio.timeout(_SILENCE_SECONDS):
-                process = self._process or await self._start()
-                return await self._converse(process, number, request)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as exc:
+                return await self._converse(await self._running(), number, request)
+        except Exception as exc:
+            # Whatever it is, as uvloop has errors of its own for pipes that broke: others are waiting.
             log_internal_error("evaluator_is_gone", exc)
             await self._end()
             return Answer(Ending.BROKEN, 0.0, type(exc).__name__.encode())
@@ -83,6 +83,11 @@ class Lane:
             # 0: the one that worked on it was ended.
             if answered in (0, number):
                 return Answer(Ending(ending), cpu_us / 1e6 if answered else inf, content)
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is not None:
+            await self._end()
+        return self._process or await self._start()
 
     async def _start(self) -> asyncio.subprocess.Process:
         # It gets nothing of the worker's settings, which hold secrets; and a session of its own, so that no signal
