@@ -205,8 +205,7 @@ class BatchRunner:
         LATENESS.observe((now - due.slot).total_seconds())
         keeps_evidence = partial(self._ration.allows, due.check_id, due.revision)
         observation = await self._probe(aim, lambda aim: self._observer.observe(aim, due.check_id, keeps_evidence))
-        if observation.evidence is not None:
-            self._ration.spend(observation.evidence)
+        self._ration.count(due.check_id, due.revision, observation)
         return observation
 
     async def _probe(self, sealed: RevealableAim, observe: Observe) -> Observation:

@@ -58,21 +58,18 @@ class EvidenceRation:
                 self._kept[check_id] = _Kept(kept.at, revision)
             return False
         now = self._monotonic()
-        if self._is_spent(now) or (kept is not None and now - kept.at < kept.waits_for(revision, seen)):
-            return False
-        self._remember(check_id, _Kept(now, revision, seen.reason, seen.message))
-        return True
+        waits = kept is not None and now - kept.at < kept.waits_for(revision, seen)
+        return not waits and not self._is_spent(now)
 
-    def spend(self, evidence: str) -> None:
-        """Count what was kept."""
-        self._bytes += len(evidence)
+    def count(self, check_id: int, revision: int, seen: Observation) -> None:
+        """Remember what was kept, if anything was."""
+        if seen.evidence is not None:
+            self._bytes += len(seen.evidence)
+            if len(self._kept) >= _MOST_CHECKS:
+                self._kept.clear()
+            self._kept[check_id] = _Kept(self._monotonic(), revision, seen.reason, seen.message)
 
     def _is_spent(self, now: float) -> bool:
         if (minute := int(now // 60)) != self._minute:
             self._minute, self._bytes = minute, 0
         return self._bytes >= _BYTES_A_MINUTE
-
-    def _remember(self, check_id: int, kept: _Kept) -> None:
-        if len(self._kept) >= _MOST_CHECKS:
-            self._kept.clear()
-        self._kept[check_id] = kept

@@ -1,5 +1,6 @@
 """Which failures of a check are worth their bytes."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -43,8 +44,15 @@ def seen(
 GOOD = seen(Outcome.SUCCESS, None)
 
 
+def kept(ration: EvidenceRation, check_id: int, revision: int, one: Observation) -> bool:
+    """As a worker does: what is allowed is kept."""
+    if allowed := ration.allows(check_id, revision, one):
+        ration.count(check_id, revision, replace(one, evidence="x" * 2048))
+    return allowed
+
+
 def test_the_first_failure_of_each_check_is(ration: EvidenceRation) -> None:
-    assert [ration.allows(check_id, 1, seen()) for check_id in (1, 2, 1)] == [True, True, False]
+    assert [kept(ration, check_id, 1, seen()) for check_id in (1, 2, 1)] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -54,24 +62,24 @@ def test_the_first_failure_of_each_check_is(ration: EvidenceRation) -> None:
 def test_the_more_it_differs_the_sooner_the_next_one_is(
     ration: EvidenceRation, clock: Clock, next_one: Observation, after_seconds: float
 ) -> None:
-    ration.allows(1, 1, seen())
+    kept(ration, 1, 1, seen())
     clock.now += after_seconds - 0.1
-    assert not ration.allows(1, 1, next_one)
+    assert not kept(ration, 1, 1, next_one)
     clock.now += 0.1
-    assert ration.allows(1, 1, next_one)
+    assert kept(ration, 1, 1, next_one)
 
 
 def test_the_first_failure_after_a_recovery_is(ration: EvidenceRation, clock: Clock) -> None:
-    ration.allows(1, 1, seen())
-    ration.allows(1, 1, GOOD)
+    kept(ration, 1, 1, seen())
+    kept(ration, 1, 1, GOOD)
     clock.now += 10
-    assert ration.allows(1, 1, seen())
+    assert kept(ration, 1, 1, seen())
 
 
 def test_the_first_failure_after_an_edit_or_a_pause_is(ration: EvidenceRation, clock: Clock) -> None:
-    ration.allows(1, 1, seen())
+    kept(ration, 1, 1, seen())
     clock.now += 10
-    assert ration.allows(1, 2, seen())
+    assert kept(ration, 1, 2, seen())
 
 
 @pytest.mark.parametrize(
@@ -85,15 +93,15 @@ def test_the_first_failure_after_an_edit_or_a_pause_is(ration: EvidenceRation, c
     ],
 )
 def test_what_failed_at_any_attempt_is(ration: EvidenceRation, one: Observation, *, is_kept: bool) -> None:
-    assert ration.allows(1, 1, one) is is_kept
+    assert kept(ration, 1, 1, one) is is_kept
+
+
+def test_a_failure_of_which_there_was_nothing_to_keep_does_not_count(ration: EvidenceRation) -> None:
+    ration.count(1, 1, seen())
+    assert ration.allows(1, 1, seen())
 
 
 def test_a_storm_ends_at_so_many_bytes_a_minute(ration: EvidenceRation, clock: Clock) -> None:
-    kept = 0
-    for check_id in range(20_000):
-        if ration.allows(check_id, 1, seen()):
-            ration.spend("x" * 2048)
-            kept += 1
-    assert kept == 8192
+    assert sum(kept(ration, check_id, 1, seen()) for check_id in range(20_000)) == 8192
     clock.now += MINUTE
-    assert ration.allows(19_999, 1, seen())
+    assert kept(ration, 19_999, 1, seen())
