@@ -88,7 +88,7 @@ def _require_days(target: TlsTarget, seen: Handshake, now: datetime) -> None:
 
 def _require_expected(target: TlsTarget, seen: Handshake) -> None:
     """Names, issuer, protocol and cipher, in this order."""
-    names = names_of(seen.chain[0]) if seen.chain else ()
+    names = frozenset(names_of(seen.chain[0]) if seen.chain else ())
     missing = [name for name in target.names if name.lower() not in names and not covers(names, name)]
     issuer = readable_name(seen.chain[0].issuer) if seen.chain else ""
     protocols = [_PROTOCOLS[version] for version in target.protocols]

@@ -1,13 +1,12 @@
 """What certificates say, in plain values, whoever issued them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtensionOID
 
 from probes.egress import is_ip_address
 from probes.wire.lines import shown
@@ -46,7 +45,7 @@ def describe(chain: Certificates, protocol: str | None, cipher: str | None, now:
     leaf = chain[0]
     return {
         "days": _days(expiry, now),
-        "names": list(names_of(leaf)),
+        "names": [shown(name.encode("utf-8", "replace")) for name in names_of(leaf)[:_MAX_NAMES]],
         "subject": readable_name(leaf.subject),
         "issuer": readable_name(leaf.issuer),
         "serial": f"{leaf.serial_number:x}",
@@ -60,22 +59,25 @@ def describe(chain: Certificates, protocol: str | None, cipher: str | None, now:
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The host names and addresses that a certificate is for, 200 at most; none of its subject's."""
+    """The host names, in small letters, and the addresses that a certificate is for; none of its subject's."""
     try:
-        extension = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return ()
-    names = [_plain_name(name) for name in extension.value]  # type: ignore[attr-defined]  # as the OID says
-    return tuple(name for name in names if name)[:_MAX_NAMES]
+    hosts = names.get_values_for_type(x509.DNSName)
+    return (*map(str.lower, hosts), *map(str, names.get_values_for_type(x509.IPAddress)))
 
 
-def covers(certificate_names: Iterable[str], host: str) -> bool:
-    """Whether a certificate with these names is valid for a host (RFC 9525): a * stands for one whole label."""
+def covers(certificate_names: Collection[str], host: str) -> bool:
+    """Whether a certificate with these names is valid for a host (RFC 9525): a * stands for one whole label.
+
+    The names are in small letters.
+    """
     if is_ip_address(host):
         return str(ip_address(host)) in certificate_names
     name = _in_ascii(host)
     above = f"*.{name.partition('.')[2]}" if name.count(".") >= 2 else name
-    return any(each.lower().removesuffix(".") in (name, above) for each in certificate_names)
+    return name in certificate_names or above in certificate_names
 
 
 def readable_name(name: x509.Name) -> str:
@@ -84,12 +86,6 @@ def readable_name(name: x509.Name) -> str:
         return shown(name.rfc4514_string().encode())
     except ValueError:
         return ""
-
-
-def _plain_name(name: x509.GeneralName) -> str:
-    if isinstance(name, x509.DNSName):
-        return shown(name.value.lower().encode("utf-8", "replace"))
-    return str(name.value) if isinstance(name, x509.IPAddress) else ""
 
 
 def _in_ascii(host: str) -> str:
