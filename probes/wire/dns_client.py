@@ -55,6 +55,8 @@ async def _ask_by_udp(query: Query, nameserver: Nameserver) -> Answer:
         while True:
             if answer := read_answer(await loop.sock_recv(sock, _DATAGRAM_BYTES), query):
                 return answer
+            # A flood of others is always ready to be read, and must not keep everybody else from their turn.
+            await asyncio.sleep(0)
 
 
 async def _ask_by_tcp(query: Query, nameserver: Nameserver) -> Answer:
