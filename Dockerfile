@@ -26,6 +26,7 @@ COPY README.md LICENSE ./
 COPY tocsin tocsin
 COPY graphql_api graphql_api
 COPY probes probes
+COPY receiver receiver
 COPY operator operator
 COPY migrations migrations
 # pip, because uv notes the time of the wheel beside what it installs.

@@ -27,7 +27,7 @@ UNKNOWN_PER_SECOND: Final = 50.0
 UNKNOWN_BURST: Final = 1_000
 BODY_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 5
-_STOP_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 10.0
 _METHODS: Final = ("GET", "HEAD", "POST")
 # What Healthchecks' clients look for: how much of a payload is kept.
 _HEADERS: Final = {"Ping-Body-Limit": str(MAXIMUM_PAYLOAD_BYTES), "Cache-Control": "no-store"}
@@ -106,6 +106,6 @@ def create_app(door: Door, work: Callable[[], Coroutine[Any, Any, None]]) -> Sta
             yield
         finally:
             working.cancel()
-            await asyncio.wait([working], timeout=_STOP_SECONDS)
+            await asyncio.wait([working], timeout=STOP_SECONDS)
 
     return Starlette(routes=[Route("/{path:path}", door.answer, methods=list(_METHODS))], lifespan=lifespan)

@@ -13,6 +13,7 @@ MATRIX: dict[str, Values] = {
     "a trial": TRIAL,
     "a trial on a volume": {"trial": {"enabled": True, "storage": "5Gi", "storageClassName": "fast"}},
     "no operator": {**OWN_SERVERS, "operator": {"enabled": False}},
+    "no receiver": {**OWN_SERVERS, "receiver": {"enabled": False}},
     "own secrets": {
         **OWN_SERVERS,
         "bootstrapToken": {"existingSecret": "token", "key": "t.oken"},
@@ -51,11 +52,17 @@ MATRIX: dict[str, Values] = {
             "probeMetrics": True,
             "service": {"type": "NodePort", "port": 8080, "annotations": {"example.com/a": "b"}},
         },
+        "receiver": {
+            "ingress": {"enabled": True, "className": "nginx", "host": "ping.test", "tlsSecret": "ping-tls"},
+            "trustedProxies": ["10.0.0.0/8", "fd00::/8"],
+            "mqtt": {"existingSecret": "broker", "urlKey": "url"},
+        },
     },
     "network policies": {
         **TRIAL,
         "networkPolicy": {
             "enabled": True,
+            "receiverFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
             "apiFrom": [{"namespaceSelector": {"matchLabels": {"team": "web"}}}],
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}],
         },
@@ -119,6 +126,8 @@ REFUSED: dict[str, tuple[Values, str]] = {
     "an exception without a port": ({**TRIAL, "egress": {"exceptions": ["10.0.0.5"]}}, "at '/egress/exceptions/0'"),
     "no certificates": ({**TRIAL, "egress": {"extraCaCertificates": "ca.crt"}}, "at '/egress/extraCaCertificates'"),
     "an origin with a path": ({**TRIAL, "api": {"allowedOrigins": ["https://a.b/c"]}}, "at '/api/allowedOrigins/0'"),
+    "a URL with a password": ({**TRIAL, "receiver": {"url": "https://me:word@ping.test"}}, "at '/receiver/url'"),
+    "a proxy by name": ({**TRIAL, "receiver": {"trustedProxies": ["proxy"]}}, "at '/receiver/trustedProxies/0'"),
     "a port beyond all": ({**TRIAL, "api": {"service": {"port": 70000}}}, "at '/api/service/port'"),
     "all resources": (
         {**TRIAL, "kubernetesChecks": {"extraResources": [{"group": "apps", "resource": "*"}]}},

@@ -18,7 +18,7 @@ COMMANDS = {command.name or command.callback.__name__ for command in app.registe
 
 
 def test_it_runs_every_role_but_the_operator() -> None:
-    assert set(OURS) == {"migrate", "api", "scheduler", "worker"}
+    assert set(OURS) == {"migrate", "api", "receiver", "scheduler", "worker"}
 
 
 def test_the_image_is_of_this_version() -> None:
@@ -82,7 +82,7 @@ def test_no_secret_has_a_default() -> None:
 
 def test_only_this_machine_reaches_it() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:8000:8000"]
+    assert published == ["127.0.0.1:8000:8000", "127.0.0.1:8001:8001"]
 
 
 def test_what_is_mounted_is_there() -> None:

@@ -29,6 +29,7 @@ exec chroot --userspec=10001:10001 "$0" env --chdir=/tmp tocsin "$@"
 """
 READINESS = {
     "api": ("TOCSIN_PORT", "/healthz"),
+    "receiver": ("TOCSIN_METRICS_PORT", "/readyz"),
     "scheduler": ("TOCSIN_METRICS_PORT", "/readyz"),
     "worker": ("TOCSIN_METRICS_PORT", "/readyz"),
 }

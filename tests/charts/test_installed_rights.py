@@ -48,7 +48,7 @@ def test_the_operator_may_read_secrets_where_the_values_say(installed: Release, 
 
 
 def test_the_other_roles_may_do_nothing(installed: Release, cluster: Cluster) -> None:
-    for role in ("api", "scheduler", "worker"):
+    for role in ("api", "receiver", "scheduler", "worker"):
         account = f"system:serviceaccount:{installed.namespace}:bell-tocsin-{role}"
         assert not may(cluster, account, "get", "", "pods", installed.namespace, "any")
         assert not may(cluster, account, "get", "", "secrets", installed.namespace, "any")

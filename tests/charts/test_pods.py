@@ -8,6 +8,8 @@ import pytest
 from graphql_api.main import DRAIN_SECONDS as API_DRAIN_SECONDS
 from probes.worker import DRAIN_SECONDS as WORKER_DRAIN_SECONDS
 from probes.worker import HAND_OVER_SECONDS
+from receiver.app import STOP_SECONDS
+from receiver.main import DRAIN_SECONDS as RECEIVER_DRAIN_SECONDS
 from tests.charts.dockerfile import ROOT
 from tests.charts.matrix import EVERYTHING
 from tests.charts.rendering import Object, labels_of, rendered
@@ -89,6 +91,7 @@ def secret(variable: Object) -> str:
         "TOCSIN_BOOTSTRAP_TOKEN": "a" * 40,
         "TOCSIN_ENCRYPTION_KEYS": "k1:" + "A" * 43 + "=",
         "TOCSIN_OPERATOR_NAMESPACE": "watch",
+        "TOCSIN_MQTT_URL": "mqtts://user:password@broker/tocsin",
     }
     return known[variable["name"]]
 
@@ -101,6 +104,7 @@ def test_a_secret_reaches_a_pod_by_reference_alone(name: str) -> None:
         role = container["name"]
         expected |= {"TOCSIN_BOOTSTRAP_TOKEN"} if role == "migrate" else set()
         expected |= {"TOCSIN_ENCRYPTION_KEYS"} if role in ("api", "worker", "operator") else set()
+        expected |= {"TOCSIN_MQTT_URL"} if (role, name) == ("receiver", "an ingress") else set()
         assert secrets == expected
 
 
@@ -108,7 +112,12 @@ def test_a_secret_reaches_a_pod_by_reference_alone(name: str) -> None:
 def test_what_a_pod_reads_is_there(name: str) -> None:
     release = rendered(name)
     made = {(o["kind"], o["metadata"]["name"]): set(o["data"]) for o in release.of("Secret", "ConfigMap")}
-    own = {"servers": {"database-url", "redis-url"}, "token": {"t.oken"}, "keys": {"encryption-keys"}}
+    own = {
+        "servers": {"database-url", "redis-url"},
+        "token": {"t.oken"},
+        "keys": {"encryption-keys"},
+        "broker": {"url"},
+    }
     made |= {("Secret", secret): keys for secret, keys in own.items()}
     for container in release.containers:
         for variable in container.get("env", []):
@@ -130,11 +139,14 @@ def test_what_is_mounted_is_a_volume(name: str) -> None:
         assert mounted == volumes
 
 
+VARIABLES = {"http": "TOCSIN_PORT", "reports": "TOCSIN_RECEIVER_PORT", "metrics": "TOCSIN_METRICS_PORT"}
+
+
 @every_choice
 def test_a_role_listens_where_its_port_is(name: str) -> None:
     for container in rendered(name).our_containers:
         for port in container.get("ports", []):
-            variable = {"http": "TOCSIN_PORT", "metrics": "TOCSIN_METRICS_PORT"}[port["name"]]
+            variable = VARIABLES[port["name"]]
             assert {"name": variable, "value": str(port["containerPort"])} in container["env"]
 
 
@@ -165,6 +177,7 @@ def test_every_role_migrates_first(name: str) -> None:
         ("api", API_DRAIN_SECONDS + CLOSE_SECONDS),
         ("worker", WORKER_DRAIN_SECONDS + HAND_OVER_SECONDS + CLOSE_SECONDS),
         ("scheduler", CLOSE_SECONDS),
+        ("receiver", RECEIVER_DRAIN_SECONDS + STOP_SECONDS + CLOSE_SECONDS),
     ],
 )
 def test_a_role_has_the_time_that_it_takes_to_stop(component: str, seconds: float) -> None:

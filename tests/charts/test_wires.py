@@ -45,7 +45,7 @@ def test_an_ingress_leads_to_a_service_and_to_no_metrics(name: str) -> None:
         (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
         backend = path["backend"]["service"]
         assert backend["port"]["name"] in {port["name"] for port in services[backend["name"]]["spec"]["ports"]}
-        assert path["path"] == "/graphql"
+        assert path["path"] == ("/graphql" if backend["port"]["name"] == "http" else "/")
 
 
 @every_choice
@@ -78,10 +78,10 @@ def component_of(policy: Object) -> str:
 def test_a_policy_lets_in_whom_the_pods_of_a_role_hear() -> None:
     release = rendered("network policies")
     policies = {component_of(policy): policy["spec"] for policy in release.of("NetworkPolicy")}
-    assert set(policies) == {"api", "scheduler", "worker", "operator", "postgres", "valkey"}
+    assert set(policies) == {"api", "receiver", "scheduler", "worker", "operator", "postgres", "valkey"}
     for component, policy in policies.items():
         (workload,) = selected(release, policy["podSelector"]["matchLabels"])
-        assert {port["port"] for port in policy["ingress"][0]["ports"]} == ports(workload), component
+        assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == ports(workload), component
 
 
 def test_only_the_release_reaches_the_servers_of_a_trial_and_they_reach_nobody() -> None:
@@ -98,9 +98,10 @@ def test_a_monitor_scrapes_every_role() -> None:
     (monitor,) = release.of("ServiceMonitor")
     scraped = {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]}
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
-    for service in release.of("Service"):
-        assert wanted <= service["metadata"]["labels"].items()
-        assert {port["name"] for port in service["spec"]["ports"]} & scraped
+    services = [service for service in release.of("Service") if wanted <= service["metadata"]["labels"].items()]
+    led = [s for s in services if {port["name"] for port in s["spec"]["ports"]} & scraped]
+    found = [selected(release, service["spec"]["selector"])[0] for service in led]
+    assert [workload for workload in release.workloads if workload not in found] == []
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def alerts() -> list[dict[str, Any]]:
 
 def counted() -> set[str]:
     """The names of all metrics in the source."""
-    folders = ("tocsin", "graphql_api", "probes", "operator")
+    folders = ("tocsin", "graphql_api", "probes", "receiver", "operator")
     sources = [path for folder in folders for path in Path(ROOT / folder).rglob("*.py")]
     return {name for path in sources for name in re.findall(r'"(tocsin_[a-z_]+)"', path.read_text())}
 

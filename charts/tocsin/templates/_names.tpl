@@ -11,7 +11,7 @@
 
 {{/* What runs, by the names of components, with spaces between. */}}
 {{- define "tocsin.roles" -}}
-api scheduler worker{{ if .Values.operator.enabled }} operator{{ end }}
+api scheduler worker{{ if .Values.receiver.enabled }} receiver{{ end }}{{ if .Values.operator.enabled }} operator{{ end }}
 {{- end }}
 
 {{- define "tocsin.labels" -}}
