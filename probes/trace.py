@@ -37,6 +37,7 @@ class Trace:
         "facts",
         "failed_assertions",
         "learned",
+        "measured",
         "phase",
         "secrets",
         "status_code",
@@ -69,6 +70,7 @@ class Trace:
         # Not the event loop's clock: uvloop's ticks in milliseconds.
         self._started_at = self._entered_at = monotonic()
         self.phase: Phase | None = None
+        self.measured: dict[Phase, float] = {}  # seconds, of phases that hold more than what they are meant to tell
         self.address: str | None = None
         self.tls_version: str | None = None
         self.certificate_expires_at: datetime | None = None
@@ -92,11 +94,14 @@ class Trace:
     @property
     def duration(self) -> timedelta:
         """How long the probe has taken up to the last change of phase."""
-        return timedelta(seconds=self._entered_at - self._started_at)
+        return timedelta(0, self._entered_at - self._started_at)
 
     @property
     def remaining_seconds(self) -> float:
         return self._started_at + self.timeout.total_seconds() - monotonic()
 
     def phases(self) -> Phases:
-        return Phases(*[None if seconds is None else timedelta(0, seconds) for seconds in self._seconds])
+        told = self._seconds
+        if self.measured:
+            told = [self.measured.get(phase, seconds) for phase, seconds in zip(Phase, told, strict=True)]
+        return Phases(*[None if seconds is None else timedelta(0, seconds) for seconds in told])

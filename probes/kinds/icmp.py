@@ -63,7 +63,8 @@ async def _collect(echo: EchoSocket, round_trips: list[float], count: int, until
 def _note(round_trips: Sequence[float], target: IcmpTarget, trace: Trace) -> None:
     trace.facts[Source.LOSS] = 100 * (1 - len(round_trips) / target.count)
     if round_trips:
-        mean = sum(round_trips) / len(round_trips)
+        # Without the pauses between the packets.
+        mean = trace.measured[Phase.PROCESSING] = sum(round_trips) / len(round_trips)
         parts = {"min": min(round_trips), "mean": mean, "max": max(round_trips)}
         trace.facts[Source.ROUND_TRIP] = {name: round(seconds * 1000, 3) for name, seconds in parts.items()}
 

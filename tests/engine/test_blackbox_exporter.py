@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,31 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from graphql_api.app import create_app
+from probes.failures import ProbeFailure
+from probes.wire.icmp import EchoSocket
 from tests.engine.harness import ORGANIZATION, Platform, eventually
 from tests.probes.certificates import NOW
 from tests.servers.blackbox import BlackboxExporter
+from tests.servers.grpc_health import GrpcHealth
 from tests.servers.nginx import Nginx
 from tests.servers.processes import ADDRESS
+from tests.servers.unbound import Unbound
 from tocsin.database import Role, orm
 from tocsin.models import TokenPermission
 from tocsin.services import accounts, checks
 from tocsin.settings import Api, Servers, Settings
 
 Samples = dict[str, float]
-EQUAL = (
+Targets = dict[str, "Asked"]
+EQUAL = {
     *("probe_success", "probe_http_status_code", "probe_ssl_earliest_cert_expiry", "probe_ip_protocol"),
-    *("probe_http_ssl", "probe_failed_due_to_regex"),
-)
+    *("probe_http_ssl", "probe_grpc_ssl", "probe_failed_due_to_regex", "probe_dns_query_succeeded"),
+}
 # What depends on the instant of the probe, and not on the target.
-TIMES = ("probe_duration_seconds", "probe_dns_lookup_time_seconds", "probe_http_duration_seconds")
+TIMES = (
+    *("probe_duration_seconds", "probe_dns_lookup_time_seconds", "probe_http_duration_seconds"),
+    *("probe_icmp_duration_seconds", "probe_dns_duration_seconds", "probe_grpc_duration_seconds"),
+)
 
 
 @pytest.fixture
@@ -50,31 +59,59 @@ def closed_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One target, as blackbox_exporter's module takes it and as our kind does."""
+
+    module: str
+    target: str
+    kind: str
+    fields: dict[str, Any]
+
+    @classmethod
+    def url(cls, url: str) -> "Asked":
+        return cls("http_2xx", url, "http", {"url": url})
+
+    @classmethod
+    def tcp(cls, port: int) -> "Asked":
+        return cls("tcp_connect", f"{ADDRESS}:{port}", "tcp", {"host": ADDRESS, "port": port})
+
+
+def may_ping() -> bool:
+    try:
+        EchoSocket(ADDRESS, 56).__exit__(None, None, None)
+    except ProbeFailure:
+        return False
+    return True
+
+
 @pytest.fixture
-def targets(nginx: Nginx, expired_port: int, closed_port: int) -> dict[str, tuple[str, str, dict[str, Any]]]:
-    """The module, the target of blackbox_exporter and our own fields, by name."""
-    urls = {
-        "ok": nginx.url(),
-        "moved": nginx.url("/moved"),
-        "error": nginx.url("/status/500"),
-        "secured": nginx.url(scheme="https"),
-        "expired": f"https://{ADDRESS}:{expired_port}/",
-        "refused": f"http://{ADDRESS}:{closed_port}/",
+def targets(nginx: Nginx, unbound: Unbound, grpc_health: GrpcHealth, expired_port: int, closed_port: int) -> Targets:
+    dns = {"name": "example.test", "server": ADDRESS, "port": unbound.ports["plain"]}
+    grpc = {"host": ADDRESS, "port": grpc_health.ports["plain"]}
+    return {
+        "ok": Asked.url(nginx.url()),
+        "moved": Asked.url(nginx.url("/moved")),
+        "error": Asked.url(nginx.url("/status/500")),
+        "secured": Asked.url(nginx.url(scheme="https")),
+        "expired": Asked.url(f"https://{ADDRESS}:{expired_port}/"),
+        "refused": Asked.url(f"http://{ADDRESS}:{closed_port}/"),
+        "open": Asked.tcp(nginx.ports["plain"]),
+        "closed": Asked.tcp(closed_port),
+        **({"icmp": Asked("icmp", ADDRESS, "icmp", {"host": ADDRESS})} if may_ping() else {}),
+        "dns": Asked("dns", f"{ADDRESS}:{dns['port']}", "dns", dns),
+        "grpc": Asked("grpc", f"{ADDRESS}:{grpc['port']}", "grpc", grpc),
     }
-    ports = {"open": nginx.ports["plain"], "closed": closed_port}
-    tcp = {name: ("tcp_connect", f"{ADDRESS}:{port}", {"host": ADDRESS, "port": port}) for name, port in ports.items()}
-    return {name: ("http_2xx", url, {"url": url}) for name, url in urls.items()} | tcp
 
 
 @pytest.fixture
-async def token(platform: Platform, nginx: Nginx, targets: dict[str, Any]) -> str:
+async def token(platform: Platform, nginx: Nginx, targets: Targets) -> str:
     """A platform at work on all targets, when each has a result."""
     platform.scheduler()
     platform.worker(TOCSIN_EXTRA_CA_FILE=str(nginx.credentials.ca_file))
     async with orm(platform.database_url, Role.API):
-        for name, (_, _, fields) in targets.items():
-            kind = "http" if "url" in fields else "tcp"
-            target = (kind, fields)
+        for name, asked in targets.items():
+            target = (asked.kind, asked.fields)
             await checks.create_check(ORGANIZATION, 1, {"name": name, "target": target, "interval_seconds": 1})
     folded = "SELECT count(*) = $1 FROM check_states WHERE last_slot IS NOT NULL"
     await eventually(lambda: platform.ask(folded, len(targets)), 30)
@@ -101,38 +138,40 @@ async def ours(platform: Platform, token: str) -> str:
         return (await client.get("/metrics", headers={"Authorization": f"Bearer {token}"})).text
 
 
-async def theirs(exporter: BlackboxExporter, nginx: Nginx, module: str, target: str) -> Samples:
+async def theirs(exporter: BlackboxExporter, nginx: Nginx, asked: Asked) -> Samples:
     exporter.trust(str(nginx.credentials.ca_file))
+    url = exporter.url(asked.module, asked.target)
     async with httpx.AsyncClient(timeout=30) as client:
-        base = exporter.url(module, target).partition("/probe")[0]
-        assert (await client.post(f"{base}/-/reload")).status_code == 200
-        return samples((await client.get(exporter.url(module, target))).text)
+        assert (await client.post(f"{url.partition('/probe')[0]}/-/reload")).status_code == 200
+        return samples((await client.get(url)).text)
 
 
 async def test_both_say_the_same_of_the_same_targets(
-    platform: Platform,
-    token: str,
-    blackbox_exporter: BlackboxExporter,
-    nginx: Nginx,
-    targets: dict[str, tuple[str, str, dict[str, Any]]],
+    platform: Platform, token: str, blackbox_exporter: BlackboxExporter, nginx: Nginx, targets: Targets
 ) -> None:
     text = await ours(platform, token)
     targets.pop("expired")
-    for name, (module, target, _) in targets.items():
-        expected = await theirs(blackbox_exporter, nginx, module, target)
-        told = samples(text, name=name, instance=target)
-        assert {metric: told.get(metric) for metric in EQUAL} == {metric: expected.get(metric) for metric in EQUAL}, (
+    for name, asked in targets.items():
+        expected = await theirs(blackbox_exporter, nginx, asked)
+        told = samples(text, name=name)
+        equal = EQUAL - {"probe_ssl_earliest_cert_expiry"} if asked.kind == "grpc" else EQUAL
+        assert {metric: told.get(metric) for metric in equal} == {metric: expected.get(metric) for metric in equal}, (
             name
         )
-        phases = {metric for metric in expected if metric.startswith(TIMES)}
-        assert phases <= told.keys(), name
+        assert {metric for metric in expected if metric.startswith(TIMES)} <= told.keys(), name
+
+
+async def test_the_target_is_the_instance(platform: Platform, token: str, targets: Targets) -> None:
+    text = await ours(platform, token)
+    for name, asked in targets.items():
+        instance = "A example.test" if asked.kind == "dns" else asked.target
+        assert samples(text, name=name, instance=instance)["probe_success"] in (0, 1)
 
 
 async def test_the_expiry_of_what_expired_is_told_where_blackbox_exporter_is_silent(
-    platform: Platform, token: str, blackbox_exporter: BlackboxExporter, nginx: Nginx, targets: dict[str, Any]
+    platform: Platform, token: str, blackbox_exporter: BlackboxExporter, nginx: Nginx, targets: Targets
 ) -> None:
-    module, target, _ = targets["expired"]
-    expected = await theirs(blackbox_exporter, nginx, module, target)
+    expected = await theirs(blackbox_exporter, nginx, targets["expired"])
     told = samples(await ours(platform, token), name="expired")
     assert (expected["probe_success"], told["probe_success"]) == (0, 0)
     assert "probe_ssl_earliest_cert_expiry" not in expected

@@ -74,6 +74,13 @@ async def test_the_address_and_the_phase_are_told(engine: Engine) -> None:
     assert observation.phases.processing
 
 
+async def test_the_phase_is_the_mean_round_trip_without_the_pauses_between_packets(engine: Engine) -> None:
+    observation = await ping(engine, count=3, interval_ms=400)
+    assert observation.phases.processing is not None
+    assert observation.phases.processing < timedelta(milliseconds=400)
+    assert observation.duration > timedelta(milliseconds=800)
+
+
 async def test_a_round_trip_is_not_longer_because_this_process_is_held_up(engine: Engine) -> None:
     with EchoSocket("127.0.0.1", 56) as echo:
         echo.send(0)

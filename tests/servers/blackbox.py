@@ -11,13 +11,19 @@ modules:
   tcp_connect: {{prober: tcp, timeout: 5s, tcp: {{preferred_ip_protocol: ip4}}}}
   grpc: {{prober: grpc, timeout: 5s, grpc: {{preferred_ip_protocol: ip4}}}}
   icmp: {{prober: icmp, timeout: 5s, icmp: {{preferred_ip_protocol: ip4}}}}
+  dns: {{prober: dns, timeout: 5s, dns: {{preferred_ip_protocol: ip4, query_name: example.test, query_type: A}}}}
 """
 
 
 class BlackboxExporter(LoopbackServer):
-    """Its modules are http_2xx, tcp_connect, grpc and icmp; http_2xx trusts its credentials' authority."""
+    """Its modules are http_2xx, tcp_connect, grpc, icmp and dns, which asks for example.test.
+
+    http_2xx trusts its credentials' authority.
+    """
 
     name = "prometheus-blackbox-exporter"
+    # As root it may send ICMP, where other accounts may not.
+    keeps_account = True
 
     def configure(self) -> None:
         self.trust(str(self.credentials.ca_file))

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 # The fields that say where a target is, of whatever kind.
-ADDRESS_FIELDS: Final = ("url", "host", "port", "workload", "pods", "resource")
+ADDRESS_FIELDS: Final = ("url", "host", "port", "record_type", "name", "workload", "pods", "resource")
 
 
 def shown_address(fields: Mapping[str, Any]) -> str:
-    """The URL, host and port, or object of a target; empty where its fields tell no such thing."""
+    """The URL, host and port, records or object of a target; empty where its fields tell no such thing."""
     match fields:
         case {"url": str(url)}:
             return url
@@ -21,6 +21,8 @@ def shown_address(fields: Mapping[str, Any]) -> str:
 
 def _shown_object(fields: Mapping[str, Any]) -> str:
     match fields:
+        case {"record_type": str(record_type), "name": str(name)}:
+            return f"{record_type} {name}"
         case {"workload": {"kind": kind, "name": name}}:
             return f"{kind}/{name}"
         case {"pods": {"selector": selector}}:
