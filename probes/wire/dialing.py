@@ -61,6 +61,9 @@ async def _resolve(host: str, engine: Engine, trace: Trace) -> Sequence[str]:
 
 def _allowed(addresses: Sequence[str], port: int | None, engine: Engine) -> Sequence[str]:
     """Those of the addresses that may be dialed. Raises TargetBlockedError if all are refused."""
+    if len(addresses) == 1:
+        require_allowed(addresses[0], port, engine.policy)
+        return addresses
     allowed = []
     refusal: TargetBlockedError | None = None
     for address in addresses:

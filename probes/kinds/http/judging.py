@@ -12,11 +12,15 @@ from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
 
+# By names of their own, as each probe needs them: an enumeration takes 60 ns to find a member.
+_STATUS, _HEADER, _SIZE = Source.STATUS, Source.HEADER, Source.SIZE
+
 
 async def judge(reply: Reply, target: HttpTarget, trace: Trace) -> None:
     """Return if the response is as expected, whose facts are noted. Raises ProbeFailure if it is not."""
-    trace.facts[Source.STATUS] = reply.status_code
-    trace.facts[Source.HEADER] = HeaderLines(reply.headers)
+    facts = trace.facts
+    facts[_STATUS] = reply.status_code
+    facts[_HEADER] = HeaderLines(reply.headers)
     if not target.accepts_status(reply.status_code):
         await note_excerpt(reply, trace)
         require_welcome(reply.status_code, target.auth)
@@ -26,7 +30,7 @@ async def judge(reply: Reply, target: HttpTarget, trace: Trace) -> None:
     if trace.wanted or target.body_contains is not None or target.accept_compression:
         await _judge_body(reply, target, trace)
     else:
-        trace.facts[Source.SIZE] = await _drain(reply, target.maximum_body_bytes, trace)
+        facts[_SIZE] = await _drain(reply, target.maximum_body_bytes, trace)
 
 
 async def _judge_body(reply: Reply, target: HttpTarget, trace: Trace) -> None:
