@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.embedded.conftest import open_folder
@@ -32,6 +34,9 @@ _SECRET = f'mutation {{ createSecret(input: {{name: "api-token", value: "{SECRET
 _CHECK = """mutation { createCheck(input: {siteId: "%s", name: "%s", intervalSeconds: 1, failureThreshold: 1,
     target: {http: {url: "http://127.0.0.1:%d/", headers: [{name: "X-Key", valueSecret: "api-token"}]}}
 }) { __typename } }
+"""
+_JOB = """mutation { createCheck(input: {siteId: "%s", name: "job",
+    target: {heartbeat: {periodSeconds: 20, graceSeconds: 10}}}) { ... on Check { heartbeat { pingUrl } } } }
 """
 
 
@@ -82,6 +87,8 @@ def make_checks(running: Platform, good_port: int) -> None:
     assert running.ask(_SECRET) == {"createSecret": {"__typename": "Secret"}}
     for name, port in {"good": good_port, "bad": free_port()}.items():
         assert running.ask(_CHECK % (site["id"], name, port)) == {"createCheck": {"__typename": "Check"}}
+    (url,) = re.findall("'pingUrl': '([^']+)'", str(running.ask(_JOB % site["id"])))
+    assert httpx.get(url).text == "OK"
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,14 @@ def test_the_incident_goes_on_as_the_only_one_and_is_told_once(restored: Restore
     assert ask(restored.data_dir, "SELECT count(*) FROM incidents") == 1
     assert ask(restored.data_dir, open_ones) == 1
     assert ask(restored.data_dir, "SELECT count(*) FROM incident_events") == 1
+
+
+def test_what_could_not_report_in_meanwhile_is_not_blamed(restored: Restored) -> None:
+    last = """
+        SELECT r.outcome FROM results r JOIN checks c ON c.id = r.check_id
+        WHERE c.name = 'job' AND r.slot > $1 ORDER BY r.slot DESC LIMIT 1"""
+    assert wait_until(lambda: ask(restored.data_dir, last, restored.started_at) is not None, 20)
+    assert ask(restored.data_dir, last, restored.started_at) == OUTCOME_CODES[Outcome.UNKNOWN]
 
 
 def test_a_cursor_from_before_is_expired(restored: Restored) -> None:
