@@ -75,10 +75,9 @@ class Outcome:
 
 
 async def compare(made: Platform, order: Order, say: Console) -> Outcome:
-    """Run the good checks alone, then with the hostile ones."""
+    """Run the good checks alone, then with the hostile ones, on a platform that is prepared."""
     async with http_target() as (port, _):
         with running(HostileServers) as servers:
-            await made.prepare()
             good = await made.make_checks(order.good, EVERY_SECONDS, port, timeout_ms=TIMEOUT_MS)
             made.scheduler()
             workers = [made.worker(), made.worker()]
@@ -91,6 +90,11 @@ async def compare(made: Platform, order: Order, say: Console) -> Outcome:
             outcome = await judge_hostile(made, bad, alone, beside)
             await made.stop()
     return outcome
+
+
+async def run(made: Platform, order: Order, say: Console) -> list[Figure]:
+    await made.prepare()
+    return figures(await compare(made, order, say))
 
 
 async def make_hostile(made: Platform, servers: HostileServers, count: int) -> list[int]:
@@ -160,7 +164,7 @@ def main() -> None:
     given = parser.parse_args()
     order = Order(given.good, given.hostile, given.seconds)
     with platform() as made:
-        publish(figures(asyncio.run(compare(made, order, Console(stderr=True)))))
+        publish(asyncio.run(run(made, order, Console(stderr=True))))
 
 
 if __name__ == "__main__":

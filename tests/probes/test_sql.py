@@ -1,7 +1,9 @@
 """SQL checks against a real PostgreSQL and a real MariaDB."""
 
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import asyncpg
@@ -12,14 +14,16 @@ from probes.failures import ProbeFailure
 from probes.kinds.sql.prober import probe_sql
 from probes.runner import probe
 from probes.trace import Trace
+from tests.hostile.database_tricks import GREETING, packet
 from tests.probes.examples import example_target
+from tests.probes.serving import Serve
 from tests.servers.credentials import PASSWORD, USER
 from tests.servers.mariadb import MariaDb
 from tests.servers.postgres import Postgres
 from tests.servers.processes import ADDRESS
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Observation, Outcome, Reason
-from tocsin.domain.targets.sql import SqlTarget
+from tocsin.domain.targets.sql import SqlDialect, SqlTarget
 
 Run = Callable[..., Awaitable[Observation]]
 ORDERS = "SELECT id, state, total, note FROM orders ORDER BY id"
@@ -269,3 +273,36 @@ async def test_a_failure_before_the_login_is_of_its_own_phase(engine: Engine, un
     with pytest.raises(ProbeFailure) as failure:
         await probe_sql(target, engine, Trace(timedelta(seconds=5)))
     assert failure.value.reason is Reason.CONNECT
+
+
+async def test_mysqls_own_login_is_proven_without_the_password(engine: Engine, serve: Serve) -> None:
+    """By what MySQL keeps, which is the password hashed twice: caching_sha2_password, as its manual has it."""
+    salt, kept = b"saltsalt" + b"saltsaltsalt", sha256(sha256(PASSWORD.encode()).digest()).digest()
+
+    async def talk(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(GREETING)
+        said = await reader.read(65_536)
+        proof = said.partition(USER.encode() + b"\0\x20")[2][:32]
+        once = bytes(a ^ b for a, b in zip(proof, sha256(kept + salt).digest(), strict=True))
+        right = sha256(once).digest() == kept
+        writer.write(packet(b"\1\3", 2) + packet(b"\0\0\0\2\0\0\0", 3) if right else packet(b"\xff\x15\x04#28000no", 2))
+        await reader.read()
+
+    place = {"dialect": "MYSQL", "host": ADDRESS, "port": await serve(talk), "user": USER}
+    target = SqlTarget.model_validate(place | {"password": PASSWORD})
+    assert (await probe(target, timedelta(seconds=5), engine)).outcome is Outcome.SUCCESS
+    wrong = SqlTarget.model_validate(place | {"password": "wrong"})
+    assert (await probe(wrong, timedelta(seconds=5), engine)).reason is Reason.AUTHENTICATION
+
+
+async def test_a_login_that_is_not_known_names_those_that_are(engine: Engine, serve: Serve) -> None:
+    async def talk(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(GREETING)
+        await reader.read(65_536)
+        writer.write(packet(b"\xfeclient_ed25519\0" + b"s" * 32, 2))
+        await reader.read()
+
+    target = SqlTarget(dialect=SqlDialect.MYSQL, host=ADDRESS, port=await serve(talk), user=USER, password=PASSWORD)
+    observation = await probe(target, timedelta(seconds=5), engine)
+    assert observation.reason is Reason.AUTHENTICATION
+    assert str(observation.message).startswith("the server wants a login by client_ed25519; give the account mysql_")

@@ -1,38 +1,31 @@
 """MySQL's protocol, as far as one query needs it; MariaDB speaks it too."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from probes.failures import ProbeFailure
-from probes.kinds.sql.answers import MAX_COLUMNS, Answer, Budget, Type
+from probes.kinds.sql.answers import MAX_COLUMNS, Answer, Budget
 from probes.kinds.sql.mysql_login import scramble
-from probes.kinds.sql.mysql_packets import Fields, error, nonsense
+from probes.kinds.sql.mysql_packets import (
+    LOGIN_BY_PLUGIN,
+    TLS,
+    Fields,
+    Greeting,
+    error,
+    nonsense,
+    read_column,
+    read_greeting,
+)
 from probes.wire.connection import ByteStream
 from probes.wire.lines import LineReader, shown
 from tocsin.domain.observations import Reason
 
-_LONG_PASSWORD, _WITH_DATABASE, _PROTOCOL_41, _SSL = 0x1, 0x8, 0x200, 0x800
-_TRANSACTIONS, _SECURE_LOGIN, _LOGIN_BY_PLUGIN = 0x2000, 0x8000, 0x80000
+_LONG_PASSWORD, _WITH_DATABASE, _PROTOCOL_41, _TRANSACTIONS, _SECURE_LOGIN = 0x1, 0x8, 0x200, 0x2000, 0x8000
 # Neither several statements at once, nor files of ours that a server may ask for.
-_CAPABILITIES: Final = _LONG_PASSWORD | _PROTOCOL_41 | _TRANSACTIONS | _SECURE_LOGIN | _LOGIN_BY_PLUGIN
+_CAPABILITIES: Final = _LONG_PASSWORD | _PROTOCOL_41 | _TRANSACTIONS | _SECURE_LOGIN | LOGIN_BY_PLUGIN
 _UTF8: Final = 45
-_OK, _MORE, _END, _ERROR, _FILE = 0x00, 0x01, 0xFE, 0xFF, 0xFB
+_OK, _END, _ERROR, _FILE = 0x00, 0xFE, 0xFF, 0xFB
 _FAST_DONE, _FULL = b"\x01\x03", b"\x01\x04"
 _MOST_ROUNDS: Final = 5
-_TYPES: Final[dict[int, Type]] = {
-    **dict.fromkeys((0, 1, 2, 3, 4, 5, 8, 9, 13, 246), "number"),
-    245: "json",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """What a server says first. `salt` is what the password is hashed with."""
-
-    is_mariadb: bool
-    offers_tls: bool
-    salt: bytes
-    plugin: str
 
 
 class MySqlSession:
@@ -46,12 +39,12 @@ class MySqlSession:
         self._greeting: Greeting
 
     async def greet(self) -> Greeting:
-        self._greeting = _read_greeting(await self._packet())
+        self._greeting = read_greeting(await self._packet())
         return self._greeting
 
     def ask_for_tls(self) -> None:
         """Say that a handshake follows, for which the greeting's `offers_tls` must be true."""
-        self._send(_login_head(_CAPABILITIES | _SSL))
+        self._send(_login_head(_CAPABILITIES | TLS))
 
     def go_on_with(self, secured: ByteStream) -> None:
         """Speak over TLS from now on; what came ahead of it is dropped."""
@@ -63,7 +56,7 @@ class MySqlSession:
         self._reader = LineReader(connection)
 
     async def log_in(self, user: str, password: str | None, database: str | None) -> None:
-        capabilities = _CAPABILITIES | _SSL * self._secured | _WITH_DATABASE * (database is not None)
+        capabilities = _CAPABILITIES | TLS * self._secured | _WITH_DATABASE * (database is not None)
         plugin, word = self._greeting.plugin, password or ""
         proof = scramble(plugin, word, self._greeting.salt) or b""
         names = b"" if database is None else database.encode() + b"\0"
@@ -139,7 +132,7 @@ class MySqlSession:
     async def _rows(self, count: int) -> Answer:
         if count > MAX_COLUMNS:
             raise ProbeFailure(Reason.BODY_LIMIT, f"the answer has more than {MAX_COLUMNS} columns; choose fewer")
-        columns = [_read_column(await self._packet()) for _ in range(count)]
+        columns = [read_column(await self._packet()) for _ in range(count)]
         await self._packet()
         answer, types = Answer(tuple(name for name, _ in columns)), tuple(kind for _, kind in columns)
         while not _is_end(packet := await self._packet()):
@@ -167,33 +160,6 @@ class MySqlSession:
 
 def _login_head(capabilities: int) -> bytes:
     return capabilities.to_bytes(4, "little") + (1 << 24).to_bytes(4, "little") + bytes((_UTF8,)) + bytes(23)
-
-
-def _read_greeting(packet: bytes) -> Greeting:
-    fields = Fields(packet)
-    if fields.take(1) != b"\x0a":
-        raise nonsense("no greeting")
-    version = fields.until_nul()
-    fields.take(4)
-    salt = fields.take(8)
-    fields.take(1)
-    low = int.from_bytes(fields.take(2), "little")
-    fields.take(3)
-    capabilities = low | int.from_bytes(fields.take(2), "little") << 16
-    length = fields.take(1)[0]
-    fields.take(10)
-    salt += fields.take(max(13, length - 8))[:12]
-    plugin = (
-        fields.until_nul().decode("ascii", "replace") if capabilities & _LOGIN_BY_PLUGIN else "mysql_native_password"
-    )
-    return Greeting(b"MariaDB" in version, bool(capabilities & _SSL), salt, plugin)
-
-
-def _read_column(packet: bytes) -> tuple[str, Type]:
-    fields = Fields(packet)
-    texts = [fields.text() for _ in range(6)]
-    fields.take(7)
-    return (texts[4] or b"").decode("utf-8", "replace"), _TYPES.get(fields.take(1)[0], "text")
 
 
 def _is_end(packet: bytes) -> bool:

@@ -1,11 +1,21 @@
 """The packets of MySQL's protocol, read."""
 
+from dataclasses import dataclass
+from typing import Final
+
 from probes.failures import ProbeFailure
-from probes.kinds.sql.answers import SqlError
+from probes.kinds.sql.answers import SqlError, Type
 from tocsin.domain.observations import Reason
 
+# Capabilities of a server.
+TLS: Final = 0x800
+LOGIN_BY_PLUGIN: Final = 0x80000
 _NULL = 0xFB
 _WIDTHS = {0xFC: 2, 0xFD: 3, 0xFE: 8}
+_TYPES: Final[dict[int, Type]] = {
+    **dict.fromkeys((0, 1, 2, 3, 4, 5, 8, 9, 13, 246), "number"),
+    245: "json",
+}
 
 
 class Fields:
@@ -42,6 +52,43 @@ class Fields:
             self._offset += 1
             return None
         return self.take(self.number())
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a server says first. `salt` is what the password is hashed with."""
+
+    is_mariadb: bool
+    offers_tls: bool
+    salt: bytes
+    plugin: str
+
+
+def read_greeting(packet: bytes) -> Greeting:
+    fields = Fields(packet)
+    if fields.take(1) != b"\x0a":
+        raise nonsense("no greeting")
+    version = fields.until_nul()
+    fields.take(4)
+    salt = fields.take(8)
+    fields.take(1)
+    low = int.from_bytes(fields.take(2), "little")
+    fields.take(3)
+    capabilities = low | int.from_bytes(fields.take(2), "little") << 16
+    length = fields.take(1)[0]
+    fields.take(10)
+    salt += fields.take(max(13, length - 8))[:12]
+    plugin = (
+        fields.until_nul().decode("ascii", "replace") if capabilities & LOGIN_BY_PLUGIN else "mysql_native_password"
+    )
+    return Greeting(b"MariaDB" in version, bool(capabilities & TLS), salt, plugin)
+
+
+def read_column(packet: bytes) -> tuple[str, Type]:
+    fields = Fields(packet)
+    texts = [fields.text() for _ in range(6)]
+    fields.take(7)
+    return (texts[4] or b"").decode("utf-8", "replace"), _TYPES.get(fields.take(1)[0], "text")
 
 
 def error(packet: bytes) -> SqlError:
