@@ -37,7 +37,7 @@ def refusal(**fields: Any) -> tuple[str, str]:
         ),
         ({"source": "HEADER", "operator": "EXISTS"}, "path", "name the header"),
         ({"source": "CERTIFICATE", "operator": "EXISTS"}, "path", "the field of the certificate"),
-        ({"source": "CERTIFICATE", "path": "age", "operator": "EXISTS"}, "path", "must be one of days, names, issuer"),
+        ({"source": "CERTIFICATE", "path": "age", "operator": "EXISTS"}, "path", "must be one of days, names, subject"),
         ({"source": "LATENCY", "path": "dns", "operator": "EXISTS"}, "path", "must be one of total, resolve, connect"),
         ({"source": "STATUS", "path": "$", "operator": "EXISTS"}, "path", "leave it out"),
         ({"source": "HEADER", "path": "a b", "operator": "EXISTS"}, "path", "must be the name of a header"),

@@ -19,8 +19,11 @@ class Source(StrEnum):
     ROUND_TRIP = "ROUND_TRIP"  # dict: min, mean, max in milliseconds
 
 
-# days (float, to the earliest expiry in the chain), names (list of str), issuer, subject, protocol, cipher, ocsp (str)
-CERTIFICATE_FIELDS: Final = ("days", "names", "issuer", "subject", "protocol", "cipher", "ocsp")
+# days (float): to the earliest expiry in the chain; names: list of str; self_signed: bool; the others: str
+CERTIFICATE_FIELDS: Final = (
+    *("days", "names", "subject", "issuer", "serial", "fingerprint", "protocol", "cipher", "self_signed"),
+    "staple",  # of the kind tls alone
+)
 LATENCY_PHASES: Final = ("total", "resolve", "connect", "tls", "processing", "transfer")
 ROUND_TRIP_FIGURES: Final = ("min", "mean", "max")
 
