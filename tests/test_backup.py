@@ -190,8 +190,24 @@ def test_a_full_disk_leaves_no_half_backup(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_a_full_disk_is_told_with_the_remedy(filled: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_with_the_remedy_and_leaves_nothing(filled: str, tmp_path: Path) -> None:
+    """As a limit of 1 KiB for each file has it."""
+    command = [sys.executable, "-m", "tocsin.cli", "backup", str(tmp_path / "tocsin.backup")]
+    refused = subprocess.run(
+        ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *command],
+        env={**os.environ, "TOCSIN_DATABASE_URL": filled},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    assert "cannot write" in refused.stderr
+    assert "make room on the disk, or write elsewhere" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(filled: str, tmp_path: Path) -> None:
     refused = run("backup", tmp_path / "nowhere" / "tocsin.backup", TOCSIN_DATABASE_URL=filled)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "nowhere" in refused.stderr
