@@ -33,7 +33,7 @@ _NAME = f"Name, for people: 1 to {MAXIMUM_NAME_LENGTH} characters."
 _DESCRIPTION = f"What it is for, at most {MAXIMUM_DESCRIPTION_LENGTH} characters."
 _INTERVAL = "How often it is due, in whole seconds from 1 to 86400; not together with `schedule`."
 _SCHEDULE = "When it is due, as a cron expression; not together with `intervalSeconds`."
-TIMEOUT = (
+_TIMEOUT = (
     f"How long one probe may take, in seconds from {MINIMUM_TIMEOUT.total_seconds():g} to "
     f"{MAXIMUM_TIMEOUT.total_seconds():g}, at most the interval."
 )
@@ -106,7 +106,7 @@ class CreateCheckInput:
     )
     schedule: ScheduleInput | None = strawberry.field(description=_SCHEDULE, default=UNSET)
     timeout_seconds: float | None = strawberry.field(
-        description=f"{TIMEOUT} When absent: {DEFAULT_TIMEOUT.total_seconds():g}, or the interval if it is shorter.",
+        description=f"{_TIMEOUT} When absent: {DEFAULT_TIMEOUT.total_seconds():g}, or the interval if it is shorter.",
         default=UNSET,
     )
     retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} When absent: none.", default=UNSET)
@@ -140,7 +140,7 @@ class UpdateCheckInput:
     )
     interval_seconds: int | None = strawberry.field(description=_INTERVAL, default=UNSET)
     schedule: ScheduleInput | None = strawberry.field(description=_SCHEDULE, default=UNSET)
-    timeout_seconds: float | None = strawberry.field(description=TIMEOUT, default=UNSET)
+    timeout_seconds: float | None = strawberry.field(description=_TIMEOUT, default=UNSET)
     retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} Of 0 attempts: none.", default=UNSET)
     failure_threshold: int | None = strawberry.field(description=_FAILURES, default=UNSET)
     success_threshold: int | None = strawberry.field(description=_SUCCESSES, default=UNSET)

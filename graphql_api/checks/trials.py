@@ -6,7 +6,6 @@ import asyncpg
 import strawberry
 
 from graphql_api.checks.evidence import SeenFact, SeenHeader
-from graphql_api.checks.inputs import TIMEOUT
 from graphql_api.checks.results import CheckResult
 from graphql_api.checks.targets import TargetInput, given_target, secrets_of_target
 from graphql_api.context import Info
@@ -14,9 +13,14 @@ from graphql_api.enums import Source
 from graphql_api.fields import changing
 from graphql_api.problems import Forbidden, InvalidInput, RateLimited, Unanswered
 from tocsin.domain import evidence
-from tocsin.domain.definitions import DEFAULT_TIMEOUT, DefinitionFields
+from tocsin.domain.definitions import DEFAULT_TIMEOUT, MAXIMUM_TIMEOUT, MINIMUM_TIMEOUT, DefinitionFields
 from tocsin.domain.locations import DEFAULT_LOCATION
 from tocsin.services import trials
+
+_TIMEOUT = (
+    f"How long the probe may take, in seconds from {MINIMUM_TIMEOUT.total_seconds():g} to "
+    f"{MAXIMUM_TIMEOUT.total_seconds():g}."
+)
 
 
 @strawberry.input(description="A target to be tried.")
@@ -24,7 +28,7 @@ class TestCheckInput:
     """The fields of a definition that one probe needs."""
 
     target: TargetInput = strawberry.field(description="What to probe.")
-    timeout_seconds: float = strawberry.field(description=TIMEOUT, default=DEFAULT_TIMEOUT.total_seconds())
+    timeout_seconds: float = strawberry.field(description=_TIMEOUT, default=DEFAULT_TIMEOUT.total_seconds())
     location: str = strawberry.field(
         description="Where to probe from; `locations` lists them.", default=DEFAULT_LOCATION
     )
