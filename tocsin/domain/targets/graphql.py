@@ -10,7 +10,7 @@ from tocsin.domain.facts import Source
 from tocsin.domain.targets.addresses import IpFamily
 from tocsin.domain.targets.http import HttpVersion
 from tocsin.domain.targets.http_auth import HttpAuth
-from tocsin.domain.targets.http_fields import HttpHeader, JsonText, Text
+from tocsin.domain.targets.http_fields import IS_TEXT, NO_NUL, HttpHeader, JsonText
 from tocsin.domain.targets.model import MayBeSecret, Target
 from tocsin.domain.targets.rules import Requirement, matches
 from tocsin.domain.targets.secrets import PLACEHOLDER
@@ -77,7 +77,7 @@ class GraphqlTarget(Target):
     )
 
     url: Url = Field(description="Absolute http or https URL; a subscription is opened there as a WebSocket.")
-    query: Annotated[Text, Field(min_length=1, max_length=16_384)] = Field(
+    query: Annotated[str, Field(min_length=1, max_length=16_384), IS_TEXT, NO_NUL] = Field(
         description="Document to execute: a query, a mutation or a subscription."
     )
     variables: Annotated[JsonObject | None, MayBeSecret()] = Field(

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tocsin.domain.facts import Source
 from tocsin.domain.targets.addresses import Host, IpFamily, Port
-from tocsin.domain.targets.http_fields import HeaderText
+from tocsin.domain.targets.http_fields import ASCII, IS_HEADER_TEXT, NO_CONTROL
 from tocsin.domain.targets.model import MayBeSecret, Target
 from tocsin.domain.targets.rules import Rule, matches
 from tocsin.domain.targets.tls_options import TlsOptions
@@ -64,7 +64,7 @@ class GrpcMetadata(BaseModel):
         _NOT_RESERVED_RULE,
         _TEXT_KEY_RULE,
     ] = Field(description="Key, such as authorization.")
-    value: Annotated[HeaderText, Field(max_length=4096), MayBeSecret()] = Field(
+    value: Annotated[str, Field(max_length=4096), IS_HEADER_TEXT, ASCII, NO_CONTROL, MayBeSecret()] = Field(
         description="Value, without line breaks."
     )
 

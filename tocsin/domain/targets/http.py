@@ -8,7 +8,16 @@ from pydantic import Field, ValidationInfo, field_validator
 from tocsin.domain.facts import Source
 from tocsin.domain.targets.addresses import IpFamily
 from tocsin.domain.targets.http_auth import HttpAuth
-from tocsin.domain.targets.http_fields import HeaderText, HttpHeader, HttpParameter, JsonText, Text
+from tocsin.domain.targets.http_fields import (
+    ASCII,
+    IS_HEADER_TEXT,
+    IS_TEXT,
+    NO_CONTROL,
+    NO_NUL,
+    HttpHeader,
+    HttpParameter,
+    JsonText,
+)
 from tocsin.domain.targets.http_statuses import ExpectedStatuses, statuses
 from tocsin.domain.targets.model import MayBeSecret, Target
 from tocsin.domain.targets.rules import Requirement
@@ -77,11 +86,11 @@ class HttpTarget(Target):
     )
     method: HttpMethod = Field(default=HttpMethod.GET, description="Method of the request.")
     headers: tuple[HttpHeader, ...] = Field(default=(), max_length=50, description="Headers to send, in this order.")
-    user_agent: Annotated[HeaderText, Field(min_length=1, max_length=512)] | None = Field(
+    user_agent: Annotated[str, Field(min_length=1, max_length=512), IS_HEADER_TEXT, ASCII, NO_CONTROL] | None = Field(
         default=None, description="What the request says of itself, in place of Tocsin and its version."
     )
     auth: HttpAuth | None = Field(default=None, description="Credentials of the request.")
-    body: Annotated[Annotated[Text, Field(max_length=65536)] | None, MayBeSecret()] = Field(
+    body: Annotated[Annotated[str, Field(max_length=65536), IS_TEXT, NO_NUL] | None, MayBeSecret()] = Field(
         default=None, description="Body to send, as UTF-8 text."
     )
     json_body: Annotated[JsonText | None, MayBeSecret()] = Field(
@@ -96,7 +105,7 @@ class HttpTarget(Target):
         json_schema_extra={"minItems": 1},
         description="Statuses that count as success: single ones such as 204, or ranges such as 200-299.",
     )
-    body_contains: Annotated[Text, Field(min_length=1, max_length=1024)] | None = Field(
+    body_contains: Annotated[str, Field(min_length=1, max_length=1024), IS_TEXT, NO_NUL] | None = Field(
         default=None, description="Text that the response's body must contain."
     )
     maximum_body_bytes: Annotated[int, Field(strict=True, ge=1, le=10_485_760)] = Field(

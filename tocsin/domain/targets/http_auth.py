@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tocsin.domain.targets.http_fields import HeaderText, Text
+from tocsin.domain.targets.http_fields import ASCII, IS_HEADER_TEXT, IS_TEXT, NO_CONTROL, NO_NUL
 from tocsin.domain.targets.model import MayBeSecret
 from tocsin.domain.targets.rules import matches_not
 from tocsin.domain.targets.urls import Url
@@ -19,8 +19,10 @@ def _validate_user_name(name: str) -> str:
     return name
 
 
-UserName = Annotated[Text, Field(min_length=1, max_length=256), AfterValidator(_validate_user_name), _NO_COLON]
-Password = Annotated[Text, Field(max_length=1024), MayBeSecret()]
+UserName = Annotated[
+    str, Field(min_length=1, max_length=256), IS_TEXT, NO_NUL, AfterValidator(_validate_user_name), _NO_COLON
+]
+Password = Annotated[str, Field(max_length=1024), IS_TEXT, NO_NUL, MayBeSecret()]
 
 
 class BasicAuth(BaseModel):
@@ -46,7 +48,9 @@ class BearerAuth(BaseModel):
 
     model_config = _CONFIG
 
-    token: Annotated[HeaderText, Field(min_length=1, max_length=4096), MayBeSecret()] = Field(description="The token.")
+    token: Annotated[str, Field(min_length=1, max_length=4096), IS_HEADER_TEXT, ASCII, NO_CONTROL, MayBeSecret()] = (
+        Field(description="The token.")
+    )
 
 
 class OAuth2Auth(BaseModel):
@@ -55,11 +59,13 @@ class OAuth2Auth(BaseModel):
     model_config = _CONFIG
 
     token_url: Url = Field(description="URL of the token endpoint.")
-    client_id: Annotated[Text, Field(min_length=1, max_length=256)] = Field(description="Id of the client.")
-    client_secret: Annotated[Text, Field(max_length=1024), MayBeSecret()] = Field(
+    client_id: Annotated[str, Field(min_length=1, max_length=256), IS_TEXT, NO_NUL] = Field(
+        description="Id of the client."
+    )
+    client_secret: Annotated[str, Field(max_length=1024), IS_TEXT, NO_NUL, MayBeSecret()] = Field(
         description="Secret of the client, sent to the token endpoint alone."
     )
-    scope: Annotated[Text, Field(max_length=1024)] | None = Field(
+    scope: Annotated[str, Field(max_length=1024), IS_TEXT, NO_NUL] | None = Field(
         default=None, description="What to ask for, with spaces between."
     )
 

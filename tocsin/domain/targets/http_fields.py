@@ -22,11 +22,11 @@ _HEADER_NAME: Final = matches(
 _NOT_FRAMING: Final = Rule(
     f"!(self.lowerAscii() in {sorted(_FRAMING_HEADERS)})", "is set by the prober itself; leave it out"
 )
-_ASCII: Final = matches(r"^[\x00-\x7f]*$", "must be ASCII; percent-encode other characters, or encode them as Base64")
-_NO_CONTROL: Final = matches_not(
+ASCII: Final = matches(r"^[\x00-\x7f]*$", "must be ASCII; percent-encode other characters, or encode them as Base64")
+NO_CONTROL: Final = matches_not(
     r"[\x00-\x08\x0a-\x1f\x7f]", "must not contain control characters such as line breaks; leave them out"
 )
-_NO_NUL: Final = matches_not(r"\x00", "must not contain the character NUL; leave it out")
+NO_NUL: Final = matches_not(r"\x00", "must not contain the character NUL; leave it out")
 
 
 def _validate_header_name(name: str) -> str:
@@ -39,16 +39,16 @@ def _validate_header_name(name: str) -> str:
 
 def _validate_header_value(value: str) -> str:
     if not value.isascii():
-        raise ValueError(_ASCII.message)
+        raise ValueError(ASCII.message)
     if any(not character.isprintable() and character != "\t" for character in value):
-        raise ValueError(_NO_CONTROL.message)
+        raise ValueError(NO_CONTROL.message)
     return value
 
 
 def _validate_text(text: str) -> str:
     # PostgreSQL stores no NUL in text or JSON.
     if "\0" in text:
-        raise ValueError(_NO_NUL.message)
+        raise ValueError(NO_NUL.message)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -66,10 +66,10 @@ def _validate_json(text: str) -> str:
     return text
 
 
-HeaderText = Annotated[str, AfterValidator(_validate_header_value), _ASCII, _NO_CONTROL]
-Text = Annotated[str, AfterValidator(_validate_text), _NO_NUL]
-"""Any characters but NUL."""
-JsonText = Annotated[str, Field(max_length=65536), AfterValidator(_validate_text), AfterValidator(_validate_json)]
+# They stand behind a Field with the length: what is too long or too short is then told as such.
+IS_HEADER_TEXT: Final = AfterValidator(_validate_header_value)
+IS_TEXT: Final = AfterValidator(_validate_text)
+JsonText = Annotated[str, Field(max_length=65536), IS_TEXT, AfterValidator(_validate_json)]
 
 
 class HttpHeader(BaseModel):
@@ -80,7 +80,7 @@ class HttpHeader(BaseModel):
     name: Annotated[
         str, Field(min_length=1, max_length=100), AfterValidator(_validate_header_name), _HEADER_NAME, _NOT_FRAMING
     ] = Field(description="Header name, such as Accept.")
-    value: Annotated[HeaderText, Field(max_length=4096), MayBeSecret()] = Field(
+    value: Annotated[str, Field(max_length=4096), IS_HEADER_TEXT, ASCII, NO_CONTROL, MayBeSecret()] = Field(
         description="Header value, without line breaks."
     )
 
@@ -90,5 +90,9 @@ class HttpParameter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[Text, Field(min_length=1, max_length=200)] = Field(description="Name of the parameter.")
-    value: Annotated[Text, Field(max_length=4096), MayBeSecret()] = Field(description="Value of the parameter.")
+    name: Annotated[str, Field(min_length=1, max_length=200), IS_TEXT, NO_NUL] = Field(
+        description="Name of the parameter."
+    )
+    value: Annotated[str, Field(max_length=4096), IS_TEXT, NO_NUL, MayBeSecret()] = Field(
+        description="Value of the parameter."
+    )
