@@ -22,13 +22,16 @@ class CheckFilter:
     secret_id: int | None = None
 
 
-# What was last is that of the location with the newest slot. It costs nothing more where there is one location.
-_SELECT = """
+_LAST = (
+    *("last_slot", "last_started_at", "last_duration_us", "last_outcome", "last_reason", "last_message"),
+    *("last_status_code", "certificate_expires_at"),
+)
+# What was last is that of the location with the newest slot. Where there is one location, no other is looked for.
+_SELECT = f"""
 SELECT c.id, c.name, c.description, c.kind, c.target, c.interval_seconds, c.cron, c.time_zone, c.timeout_ms,
        c.retry_attempts, c.retry_delay_ms, c.retry_backoff, c.failure_threshold, c.success_threshold, c.failure_window,
        c.quorum, c.labels, c.paused, c.created_at, c.updated_at, c.deleted_at,
-       s.status, s.since, l.last_slot, l.last_started_at, l.last_duration_us, l.last_outcome, l.last_reason,
-       l.last_message, l.last_status_code, l.certificate_expires_at,
+       s.status, s.since, {", ".join(f"coalesce(l.{column}, s.{column}) AS {column}" for column in _LAST)},
        t.id AS site_id, t.name AS site_name, t.description AS site_description, t.created_at AS site_created_at,
        t.updated_at AS site_updated_at,
        i.id AS incident_id, i.check_id AS incident_check_id, i.opened_at AS incident_opened_at,
@@ -38,13 +41,14 @@ SELECT c.id, c.name, c.description, c.kind, c.target, c.interval_seconds, c.cron
        o.cluster AS owner_cluster, o.namespace AS owner_namespace, o.name AS owner_name
 FROM checks c
 JOIN check_states s ON s.check_id = c.id AND s.location_id = c.state_location_id
-JOIN check_states l ON l.check_id = c.id AND l.location_id = CASE c.state_location_id WHEN 0 THEN (
-    SELECT location_id FROM check_states WHERE check_id = c.id AND location_id <> 0
-    ORDER BY last_slot DESC NULLS LAST, location_id LIMIT 1) ELSE c.state_location_id END
+LEFT JOIN LATERAL (
+    SELECT * FROM check_states WHERE c.state_location_id = 0 AND check_id = c.id AND location_id <> 0
+    ORDER BY last_slot DESC NULLS LAST, location_id LIMIT 1
+) l ON true
 JOIN sites t ON t.id = c.site_id
 LEFT JOIN incidents i ON i.check_id = c.id AND i.resolved_at IS NULL
 LEFT JOIN kubernetes_objects o ON o.check_id = c.id AND o.retained_at IS NULL
-"""
+"""  # noqa: S608 - no value of a user is in it
 
 
 async def find_checks(
