@@ -1,7 +1,7 @@
 """Retries within a run: their limits, and that all attempts fit into the slot."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +15,7 @@ def retries(attempts: int = 2, delay_seconds: float | None = None, backoff: floa
 
 
 def accepted(**fields: Any) -> Retries:
-    definition, wrong = defined(DefinitionFields(**fields))
+    definition, wrong = defined(cast("DefinitionFields", fields))
     assert definition is not None, wrong
     return definition.retries
 
