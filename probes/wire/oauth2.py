@@ -20,7 +20,7 @@ from probes.wire.redirects import may_see_credentials
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http_auth import OAuth2Auth
 
-_MAX_ANSWER_BYTES: Final = 64 * 1024
+_MAX_ANSWER_BYTES: Final = 16 * 1024
 _ERROR: Final = re.compile(r"[a-z_]{1,40}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,8192}")
 # Tokens are no longer used so shortly before they expire, and never kept for longer than this.

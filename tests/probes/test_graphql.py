@@ -98,7 +98,9 @@ async def test_a_web_server_answers_no_graphql(nginx: Nginx, engine: Engine) -> 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"[" * 100_000, Reason.PROTOCOL),
+        (b"[" * 4_000, Reason.PROTOCOL),
+        (b"[" * 100_000, Reason.BODY_LIMIT),
+        (b'{"data": {' + b'"a": 7,' * 11_000 + b'"b": 7}}', Reason.BODY_LIMIT),
         (b"{}", Reason.PROTOCOL),
         (b'{"data": null}', Reason.PROTOCOL),
         (b'{"data": {}, "errors": 7}', Reason.PROTOCOL),

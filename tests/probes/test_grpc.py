@@ -19,6 +19,7 @@ from probes.trace import Trace
 from tests.probes.certificates import Authority
 from tests.probes.examples import example_target
 from tests.probes.serving import Serve
+from tests.servers.etcd import Etcd
 from tests.servers.grpc_health import TOKEN, GrpcHealth
 from tests.servers.nginx import Nginx
 from tocsin.domain.facts import Source
@@ -69,6 +70,16 @@ async def test_metadata_opens_what_wants_a_token(grpc_health: GrpcHealth, engine
     without = await observed(engine, port)
     assert (with_token.outcome, without.reason) == (Outcome.SUCCESS, Reason.AUTHENTICATION)
     assert without.message == "the call ended with UNAUTHENTICATED"
+
+
+@pytest.mark.proves("grpc", "a real server")
+async def test_the_health_service_of_go_is_understood(etcd: Etcd, engine: Engine) -> None:
+    serving = await observed(engine, etcd.ports["plain"])
+    unknown = await observed(engine, etcd.ports["plain"], service="shop.Orders")
+    assert (serving.message, unknown.message) == (
+        None,
+        "the service shop.Orders is unknown to the server: NOT_FOUND",
+    )
 
 
 async def test_the_status_is_noted(grpc_health: GrpcHealth, engine: Engine) -> None:

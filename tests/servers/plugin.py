@@ -6,6 +6,7 @@ import pytest
 
 from tests.servers.blackbox import BlackboxExporter
 from tests.servers.dovecot import Dovecot
+from tests.servers.etcd import Etcd
 from tests.servers.exim import Exim
 from tests.servers.graphql import GraphqlServer
 from tests.servers.grpc_health import GrpcHealth
@@ -94,4 +95,10 @@ def blackbox_exporter() -> Iterator[BlackboxExporter]:
 @pytest.fixture(scope="session")
 def graphql_server() -> Iterator[GraphqlServer]:
     with running(GraphqlServer) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def etcd() -> Iterator[Etcd]:
+    with running(Etcd) as server:
         yield server

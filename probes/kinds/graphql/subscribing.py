@@ -74,7 +74,7 @@ async def _next(web_socket: WebSocket, trace: Trace) -> dict[str, Any]:
 async def _hear(web_socket: WebSocket) -> dict[str, Any]:
     """The next message other than a ping, which is answered, or a pong."""
     while (said := await web_socket.receive()) is not None:
-        message = read_object(said)
+        message = read_object(said.encode() if isinstance(said, str) else said)
         if message is None or not isinstance(message.get("type"), str):
             raise _nonsense()
         if message["type"] == "ping":
