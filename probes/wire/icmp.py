@@ -93,8 +93,9 @@ class EchoSocket:
 
     def _number_of(self, packet: bytes) -> int | None:
         """The number of the request that this answers; None for what is no reply to this probe."""
-        if self._is_raw and not self._is_ipv6:
-            packet = packet[(packet[0] & 0x0F) * 4 :] if packet else packet
+        if packet and packet[0] >> 4 == 4 and not self._is_ipv6:
+            # A header of IPv4, which raw sockets hand out everywhere, and all sockets on macOS.
+            packet = packet[(packet[0] & 0x0F) * 4 :]
         if len(packet) < _HEADER.size:
             return None
         kind, code, _, identifier, number = _HEADER.unpack_from(packet)

@@ -129,7 +129,7 @@ async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, 
 
 def _note_certificates(secured: TlsConnection, trace: Trace) -> None:
     """Keep the earliest expiry of all hops, and what the last one's certificate says if it is asked for."""
-    if Source.CERTIFICATE in trace.wanted:
+    if trace.wants(Source.CERTIFICATE):
         trace.facts[Source.CERTIFICATE] = secured.describe_certificates()
     expiry = secured.earliest_expiry()
     if expiry is not None and (trace.certificate_expires_at is None or expiry < trace.certificate_expires_at):
