@@ -159,6 +159,6 @@ ON CONFLICT ((true)) DO UPDATE SET
 async def show_reception(connection: Connection, since: datetime, through: datetime) -> None:
     """Say that everything that came in from `since` until `through` is stored.
 
-    When nobody received before `since`, for longer than clients try again, it was an interruption.
+    Where nobody received before `since` for longer than a moment, that was an interruption.
     """
     await connection.execute(_SHOW_RECEPTION, through, since, SHORTEST_INTERRUPTION)
