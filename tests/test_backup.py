@@ -331,6 +331,11 @@ def test_a_folder_without_data_is_said_to_be_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_redis_alone_is_taken_for_a_mistake(tmp_path: Path) -> None:
+    refused = run("backup", tmp_path / "tocsin.backup", TOCSIN_REDIS_URL="redis://127.0.0.1")
+    assert refused.stderr.startswith("tocsin: TOCSIN_DATABASE_URL is not set, but TOCSIN_REDIS_URL is")
+
+
 def test_a_database_that_is_not_there_is_named(tmp_path: Path, servers: Servers) -> None:
     url = with_database(servers.database_url, "never_made")
     refused = run("backup", tmp_path / "tocsin.backup", TOCSIN_DATABASE_URL=url)

@@ -11,7 +11,7 @@ from tocsin.backup.dumping import dump
 from tocsin.backup.restoring import load, refuse_newer
 from tocsin.embedded import running_servers
 from tocsin.embedded.folders import existing_home
-from tocsin.installation import DATABASE_VARIABLE
+from tocsin.installation import DATABASE_VARIABLE, own_servers
 from tocsin.setting_values import read_database_url
 from tocsin.settings import SettingsError
 from tocsin.up.servers import opened_installation
@@ -68,6 +68,8 @@ def _own_database(environment: Mapping[str, str]) -> str | None:
     """The database that the environment names. Redis is not asked for: it holds nothing that would be missed."""
     url = environment.get(DATABASE_VARIABLE)
     if not url:
+        # Redis alone is a mistake, and embedded servers are not meant.
+        own_servers(environment)
         return None
     try:
         return read_database_url(url)
