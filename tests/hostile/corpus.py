@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.hostile import (
+    assertion_tricks,
     broker_tricks,
     database_tricks,
     dns_tricks,
@@ -24,5 +25,6 @@ _ALL: Final = (
     *database_tricks.TRICKS,
     *websocket_tricks.TRICKS,
     *broker_tricks.TRICKS,
+    *assertion_tricks.TRICKS,
 )
 TRICKS: Final[tuple[Trick, ...]] = tuple(trick for trick in _ALL if trick.kind in KINDS)

@@ -72,6 +72,7 @@ class Examiner:
                 began = time.perf_counter()
                 seen = await probe(target, timedelta(seconds=trick.timeout_seconds), engine)
                 seconds = time.perf_counter() - began
+        await engine.evaluator.close()
         return Finding(trick, seen.reason, seen.message or "", seconds, stall.seconds, grown.bytes or 0)
 
     def _engine(self, trick: Trick, port: int) -> Engine:
