@@ -1,5 +1,8 @@
 """The content of responses: decoded, in bounded memory, and as text."""
 
+import asyncio
+import codecs
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Final
@@ -18,6 +21,10 @@ Decode = Callable[[bytes], Iterable[bytes]]
 # How much is kept of a response that is not as expected, and how long it is waited for.
 EXCERPT_BYTES: Final = 4096
 _EXCERPT_SECONDS: Final = 1.0
+_CHARSET: Final = re.compile(
+    r"ascii|(?:utf-(?:8|16|32)|iso8859-|cp[0-9]|koi8-|mac-|shift_jis|euc_|gb|big5|iso2022_|johab|tis-620).*"
+)
+_MAX_TYPE_LENGTH: Final = 256
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _DECODED_PART_BYTES: Final = 64 * 1024
 
@@ -45,6 +52,9 @@ class Content:
                 if len(part) > left:
                     self.exceeded = True
                     break
+                if len(part) == _DECODED_PART_BYTES:
+                    # Others get their turn while few bytes become many.
+                    await asyncio.sleep(0)
             # Few bytes may be made of many, too: compressed data may hold empty blocks without end.
             self.exceeded = self.exceeded or self.raw_bytes > self._most_bytes
 
@@ -54,12 +64,24 @@ class Content:
 
     def text(self, content: bytes) -> str:
         """The content in its character set, where what is wrong in it is replaced."""
-        try:
-            text = content.decode(self.response.charset_encoding or "utf-8", "replace")
-        except LookupError:
-            text = content.decode("utf-8", "replace")
         # What is noted may be stored, and PostgreSQL stores no NUL.
+        text = content.decode(charset_of(self.response), "replace")
         return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def charset_of(response: httpx.Response) -> str:
+    """The name of the codec for the response's character set; UTF-8 for one that is unknown, or no character set.
+
+    Python knows more by such names: `punycode` takes minutes for a megabyte, and `undefined` fails. A type of 60 KB
+    would hold the event loop for seconds, as the standard library reads parameters in quadratic time.
+    """
+    if len(response.headers.get("content-type", "")) > _MAX_TYPE_LENGTH:
+        return "utf-8"
+    try:
+        name = codecs.lookup(response.charset_encoding or "utf-8").name
+    except (LookupError, ValueError):
+        return "utf-8"
+    return name if _CHARSET.fullmatch(name) else "utf-8"
 
 
 async def note_excerpt(reply: Reply, trace: Trace) -> None:
@@ -90,10 +112,10 @@ class TextSearch:
 
 
 def encode_text(text: str, response: httpx.Response) -> bytes:
-    """The text in the response's character set, or in UTF-8 if that is unknown or cannot express it."""
+    """The text in the response's character set, or in UTF-8 if that cannot express it."""
     try:
-        return text.encode(response.charset_encoding or "utf-8")
-    except (LookupError, UnicodeEncodeError):
+        return text.encode(charset_of(response))
+    except UnicodeEncodeError:
         return text.encode()
 
 

@@ -11,6 +11,8 @@ from probes.wire.http_messages import port_of
 from tocsin.domain.observations import Reason
 
 MAX_REDIRECTS: Final = 10
+# Reading one takes 1 us a character at worst.
+_MAX_LOCATION_LENGTH: Final = 8192
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD: Final = frozenset({307, 308})
 _BODY_HEADERS: Final = ("Content-Length", "Content-Type", "Content-Encoding", "Content-Language")
@@ -36,7 +38,7 @@ def redirected(request: httpx.Request, response: httpx.Response, secrets: Collec
     """
     if response.status_code not in REDIRECTS or (location := response.headers.get("location")) is None:
         return None
-    url = _target(request.url, location)
+    url = locate(request.url, location)
     method = _method(request.method, response.status_code)
     keeps_body = method == request.method
     if not may_see_credentials(request.url, url):
@@ -50,7 +52,10 @@ def redirected(request: httpx.Request, response: httpx.Response, secrets: Collec
     )
 
 
-def _target(origin: httpx.URL, location: str) -> httpx.URL:
+def locate(origin: httpx.URL, location: str) -> httpx.URL:
+    """The URL that a location means. Raises ProbeFailure with reason PROTOCOL for what is none."""
+    if len(location) > _MAX_LOCATION_LENGTH:
+        raise ProbeFailure(Reason.PROTOCOL, f"the redirect's location is longer than {_MAX_LOCATION_LENGTH} characters")
     try:
         url = origin.join(location)
     except (httpx.InvalidURL, ValueError) as exc:

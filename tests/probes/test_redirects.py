@@ -198,6 +198,7 @@ async def test_credentials_in_a_location_are_not_sent(site: Site, observe: Obser
         "http://[::1",
         "http://127.0.0.1:99999/",
         "http://127.0.0.1:0/",
+        "/" + "@" * 9000,
         "http://0177.0.0.1/",
         "http://１２７.0.0.1/",  # noqa: RUF001 - full-width digits
     ],

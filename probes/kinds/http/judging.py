@@ -8,6 +8,7 @@ from probes.wire.http_auth import require_welcome
 from probes.wire.http_content import EXCERPT_BYTES, Content, TextSearch, encode_text, note_excerpt
 from probes.wire.http_messages import HeaderLines
 from probes.wire.http_transport import Reply
+from probes.wire.redirects import locate
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget
@@ -49,11 +50,7 @@ def _require_location(expected: str, reply: Reply) -> None:
     location = reply.response.headers.get("location")
     if location is None:
         raise ProbeFailure(Reason.ASSERTION, "the response has no location to redirect to")
-    try:
-        found = reply.request.url.join(location)
-    except (httpx.InvalidURL, ValueError) as exc:
-        raise ProbeFailure(Reason.PROTOCOL, "the redirect's location is not a valid URL") from exc
-    if found != httpx.URL(expected):
+    if locate(reply.request.url, location) != httpx.URL(expected):
         raise ProbeFailure(Reason.ASSERTION, "the response redirects to another location than the expected one")
 
 
