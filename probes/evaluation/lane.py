@@ -15,6 +15,8 @@ from tocsin.running import log_internal_error
 
 # Far above any budget: what is not answered then is not being evaluated.
 _SILENCE_SECONDS: Final = 20.0
+# An evaluation under way has used up its CPU by then.
+_END_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,19 @@ class Lane:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is not None:
+        if process is None:
+            return
+        writer, reader = _pipes(process)
+        writer.close()
+        try:
+            # The end of its input ends it, and it takes its fork along, which would else be left to the first process.
+            async with asyncio.timeout(_END_SECONDS):
+                await process.wait()
+        except TimeoutError:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            writer, reader = _pipes(process)
-            writer.close()
             await process.wait()
-            await reader.read()  # Its end closes the pipe.
+        await reader.read()  # Its end closes the pipe.
 
 
 def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:

@@ -24,7 +24,7 @@ from tocsin.domain.facts import Source
 
 REQUEST: Final = struct.Struct("!QQI")
 ANSWER: Final = struct.Struct("!QBQI")
-MEMORY_BYTES: Final = 256 * 1024 * 1024
+MEMORY_BYTES: Final = 128 * 1024 * 1024
 
 
 class Ending(IntEnum):
