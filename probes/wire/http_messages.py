@@ -10,6 +10,8 @@ from probes.failures import ProbeFailure
 from tocsin.domain.observations import Reason
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+# httpx takes 2 us for each.
+MAX_HEADERS: Final = 1000
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SWITCHING_PROTOCOLS: Final = 101
 _OF_HTTP1: Final = frozenset({b"host", b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding"})
@@ -141,6 +143,8 @@ class ResponseParser:
             raise ProbeFailure(Reason.HEADER_LIMIT, f"the head of the response exceeds {MAX_HEAD_BYTES // 1024} KiB")
         self._parse(data[:allowed])
         self._head_bytes += min(allowed, len(data))
+        if len(self.headers) > MAX_HEADERS:
+            raise ProbeFailure(Reason.HEADER_LIMIT, f"the response has more than {MAX_HEADERS} headers")
         return data[allowed:]
 
     def _feed_body(self, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """The response parser, over any body, any framing and any way to split them."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import pairwise
 
 import httpx
@@ -102,3 +102,19 @@ def test_a_request_is_written_with_its_target_headers_and_body() -> None:
     assert serialize_request(request) == (
         b"POST /a?b=c HTTP/1.1\r\nHost: example.com:8080\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nhi"
     )
+
+
+@pytest.mark.parametrize("count", [1000, 1001])
+def test_a_head_has_a_thousand_headers_at_most(count: int) -> None:
+    parser = ResponseParser(has_body=True)
+    with pytest.raises(ProbeFailure) if count > 1000 else nullcontext():
+        parser.feed(b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * count + b"\r\n")
+    assert len(parser.headers) == count
+
+
+def test_what_follows_an_upgrade_is_kept_for_the_other_protocol() -> None:
+    parser = ResponseParser(has_body=True)
+    head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    parser.feed(head + b"\x81\x00")
+    parser.feed(b"\x89\x00")
+    assert (parser.complete, parser.upgraded) == (True, b"\x81\x00\x89\x00")
