@@ -48,6 +48,7 @@ async def test_a_response_that_is_as_asserted_is_a_success(observe: Observe, ser
     assert told(seen) == (Outcome.SUCCESS, None, None)
 
 
+@pytest.mark.proves("http", "assertions")
 async def test_an_assertion_that_fails_says_what_was_expected_and_seen(
     observe: Observe, serve_bytes: ServeBytes
 ) -> None:
@@ -56,12 +57,24 @@ async def test_an_assertion_that_fails_says_what_was_expected_and_seen(
     assert told(seen) == (Outcome.FAILURE, Reason.ASSERTION, message)
 
 
+@pytest.mark.proves("http", "CEL")
 async def test_a_condition_that_fails_says_so(observe: Observe, serve_bytes: ServeBytes) -> None:
     url = await serve_bytes(response({"items": []}))
     seen = await observe(url, conditions=[{"expression": "json.items.size() > 0"}])
     assert told(seen) == (Outcome.FAILURE, Reason.ASSERTION, "condition failed: json.items.size() > 0, was false")
 
 
+@pytest.mark.proves("http", "JSON Schema")
+async def test_content_is_compared_with_a_schema(observe: Observe, serve_bytes: ServeBytes) -> None:
+    url = await serve_bytes(response({"items": [{"id": 1}, {"id": "2"}]}))
+    schema = {"properties": {"items": {"items": {"properties": {"id": {"type": "integer"}}}}}}
+    asserted = {"source": "JSON", "operator": "MATCHES_SCHEMA", "value": json.dumps(schema)}
+    seen = await observe(url, assertions=[asserted])
+    message = 'assertion failed: JSON MATCHES_SCHEMA, was "2" at /items/1/id: value is not of type "integer"'
+    assert told(seen) == (Outcome.FAILURE, Reason.ASSERTION, message)
+
+
+@pytest.mark.proves("http", "degraded by latency")
 async def test_what_degrades_is_told_as_degraded(observe: Observe, serve_bytes: ServeBytes) -> None:
     seen = await observe(await serve_bytes(response({"status": "ok"})), assertions=[HEALTHY, QUICK])
     assert (seen.outcome, seen.reason) == (Outcome.DEGRADED, Reason.ASSERTION)
