@@ -80,6 +80,18 @@ async def test_without_a_key_nothing_is_kept_and_the_remedy_said(secret: int) ->
         assert told(refused.value)["value"].startswith("cannot be encrypted: TOCSIN_ENCRYPTION_KEYS is not set; set it")
 
 
+async def test_a_new_value_that_a_check_cannot_use_is_refused_without_telling_it(
+    connection: Connection, check: int, secret: int
+) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        await secrets.update_secret(ORGANIZATION, KEYS, secret, "angelfish\n")
+    assert told(refused.value) == {
+        "value": "cannot be used by the check front: must not contain control characters such as line breaks; "
+        "leave them out"
+    }
+    assert await opened(connection, check) == SECRET
+
+
 @pytest.mark.usefixtures("secret")
 async def test_two_secrets_cannot_have_one_name() -> None:
     with pytest.raises(ConflictError) as refused:

@@ -21,7 +21,7 @@ from tocsin.services.heartbeats import keep_heartbeat
 from tocsin.services.locations import location_ids, location_names
 from tocsin.services.ownership import refuse_owned, require_owner
 from tocsin.services.scope import Scope, in_organization
-from tocsin.services.secrets import note_uses, require_secrets
+from tocsin.services.secret_uses import note_uses, require_secrets
 from tocsin.services.transitions import end_status, reset_status
 from tocsin.services.versions import EDIT_LEAD, close_version, open_version, replace_version
 

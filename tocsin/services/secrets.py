@@ -1,17 +1,17 @@
 """Secrets that an organization keeps under names, for targets: stored sealed, read back by the engine alone."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import asyncpg
 
 from tocsin.database import Connection
-from tocsin.domain.definitions import Definition, read_field
+from tocsin.domain.definitions import read_field
 from tocsin.domain.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError
-from tocsin.domain.targets.secrets import Path, is_secret_name, name_field, validate_secret_name
+from tocsin.domain.targets.secrets import validate_secret_name
 from tocsin.encryption import KeyRing, NoKeyError, named_secret_place
 from tocsin.services import idempotency
 from tocsin.services.scope import Scope, in_organization
+from tocsin.services.secret_uses import count_uses, try_value
 
 # As long as the longest field that a value may stand in.
 MAXIMUM_VALUE_LENGTH: Final = 65_536
@@ -57,6 +57,8 @@ async def update_secret(scope: Scope, keys: KeyRing, secret_id: int, value: str)
     """
     row, problems = await _lock(scope, secret_id), list[FieldProblem]()
     sealed = _seal(keys, scope.organization_id, row["name"], value, problems)
+    if not problems:
+        await try_value(scope, row, value, problems)
     if problems:
         raise InvalidInputError(problems)
     await scope.connection.execute(_UPDATE, secret_id, sealed, await scope.now())
@@ -66,8 +68,7 @@ async def update_secret(scope: Scope, keys: KeyRing, secret_id: int, value: str)
 async def delete_secret(scope: Scope, secret_id: int) -> asyncpg.Record:
     """Remove a secret that no check names, and return its row as it was. Raises NotFoundError and ConflictError."""
     row = await _lock(scope, secret_id)
-    count = await scope.connection.fetchval("SELECT count(*) FROM secret_uses WHERE secret_id = $1", secret_id)
-    if count:
+    if count := await count_uses(scope, secret_id):
         users = "1 check uses" if count == 1 else f"{count} checks use"
         raise ConflictError(f"{users} the secret {row['name']}; change or delete them first.")
     await scope.connection.execute(_DELETE, secret_id)
@@ -97,42 +98,6 @@ async def _lock(scope: Scope, secret_id: int) -> asyncpg.Record:
     if row is None:
         raise NotFoundError("secret")
     return row
-
-
-_LOCK_NAMED: Final = "SELECT name FROM secrets WHERE name = ANY($1::text[]) ORDER BY id FOR SHARE"
-_FORGET_USES: Final = "DELETE FROM secret_uses WHERE check_id = $1"
-_NOTE_USES: Final = """
-INSERT INTO secret_uses (secret_id, check_id, organization_id)
-SELECT id, $1, organization_id FROM secrets WHERE name = ANY($2::text[])
-"""
-
-
-async def require_secrets(scope: Scope, definition: Definition, problems: list[FieldProblem]) -> None:
-    """Keep the secrets that it names from being deleted meanwhile; one that is not there is a problem."""
-    named = _named(definition.references)
-    if not named:
-        return
-    rows = await scope.connection.fetch(_LOCK_NAMED, sorted(set(named.values())))
-    known = {row["name"] for row in rows}
-    problems += [
-        FieldProblem(
-            ("target", definition.target.kind, *name_field(path)),
-            f"names no secret: there is no {name}; make it with createSecret, or name another",
-        )
-        for path, name in named.items()
-        if name not in known
-    ]
-
-
-async def note_uses(scope: Scope, check_id: int, references: Mapping[Path, str]) -> None:
-    """Say which secrets a check names now, in the caller's transaction."""
-    await scope.connection.execute(_FORGET_USES, check_id)
-    if named := _named(references):
-        await scope.connection.execute(_NOTE_USES, check_id, sorted(set(named.values())))
-
-
-def _named(references: Mapping[Path, str]) -> dict[Path, str]:
-    return {path: name for path, name in references.items() if is_secret_name(name)}
 
 
 async def find_secrets(connection: Connection, after: int | None, limit: int) -> list[asyncpg.Record]:

@@ -13,7 +13,7 @@ from tocsin.domain.schedule import MILLISECOND
 from tocsin.services.locations import location_ids
 from tocsin.services.runs import RequestedRun, wait_for_run
 from tocsin.services.scope import Scope, in_organization
-from tocsin.services.secrets import require_secrets
+from tocsin.services.secret_uses import require_secrets
 
 # How many of an organization may be under way at a time.
 MOST_UNDER_WAY: Final = 10
