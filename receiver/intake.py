@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
+from time import monotonic
 from typing import Final
 
 import asyncpg
@@ -67,6 +68,7 @@ class Intake:
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._wanted = asyncio.Event()
         self._receiving_since: datetime | None = None
+        self._show_at = 0.0
 
     def now(self) -> datetime:
         """The platform's time."""
@@ -98,10 +100,12 @@ class Intake:
 
     async def run(self, pool: Pool) -> None:
         """Store what comes until cancelled, and then what is left."""
+        self._wanted.set()  # The clock is read at once.
         try:
             while True:
                 await self._store_next(pool)
         finally:
+            self._show_at = 0.0
             await survive(self._store_all(pool), "reports_not_stored")
             if lost := len(self._waiting):
                 _logger.error("reports_lost", count=lost)
@@ -116,14 +120,23 @@ class Intake:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _store_all(self, pool: Pool) -> None:
-        async with lent(pool, _STORE_SECONDS) as connection:
-            now = await self._clock.read(connection)
-            while self._waiting:
+        while self._waiting or monotonic() >= self._show_at:
+            # No longer for many of them: a connection that is lent for too long is cut.
+            async with lent(pool, _STORE_SECONDS) as connection:
                 await self._store_some(connection)
-            self._receiving_since = self._receiving_since or now
-            await show_reception(connection, self._receiving_since, now)
+                if monotonic() >= self._show_at:
+                    await self._show(connection)
+
+    async def _show(self, connection: Connection) -> None:
+        now = await self._clock.read(connection)
+        stored_until = self._waiting[0].incoming.report.received_at if self._waiting else now
+        self._receiving_since = self._receiving_since or stored_until
+        await show_reception(connection, self._receiving_since, stored_until)
+        self._show_at = monotonic() + _SHOW_SECONDS
 
     async def _store_some(self, connection: Connection) -> None:
+        if not self._waiting:
+            return
         some = list(islice(self._waiting, _MOST_AT_ONCE))
         known = await _store([waiting for waiting in some if not waiting.withdrawn], connection)
         for waiting in some:
