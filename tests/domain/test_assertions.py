@@ -177,6 +177,14 @@ def test_a_fact_that_was_not_seen_is_nothing() -> None:
     } == {"nothing"}
 
 
+def test_an_answer_without_records_has_none() -> None:
+    facts: Facts = {Source.RECORD: ()}
+    assert judged("RECORD NOT_EXISTS", facts=facts) == Judgement()
+    assert [each.actual for each in judged("RECORD EXISTS", "RECORD NOT_CONTAINS a", facts=facts).failed] == [
+        "nothing"
+    ] * 2
+
+
 def test_json_that_a_kind_notes_itself_is_not_read_from_its_text() -> None:
     facts: Facts = {Source.JSON: {"data": {"a": 1}}, Source.BODY: "something else"}
     assert judged("JSON $.data.a EQUALS 1", facts=facts) == Judgement()

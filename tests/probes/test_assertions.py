@@ -1,18 +1,27 @@
 """Assertions and conditions on what real connections brought."""
 
+import asyncio
 import json
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.redaction import Redaction
 from probes.runner import look
-from tests.probes.serving import Observe, ServeBytes
+from tests.probes.certificates import NOW, Authority
+from tests.probes.serving import Observe, Serve, ServeBytes, read_request
+from tests.probes.test_sql import target_of
+from tests.servers.postgres import Postgres
+from tests.servers.unbound import Unbound
 from tocsin.domain.assertions import AssertionSeverity
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.domain.targets.dns import DnsTarget
 from tocsin.domain.targets.http import HttpTarget
 from tocsin.domain.targets.tcp import TcpTarget
 
@@ -170,3 +179,68 @@ async def test_what_takes_too_much_memory_is_told(observe: Observe, serve_bytes:
     seen = await observe(url, 20, conditions=[{"expression": doubled}])
     assert seen.reason is Reason.ASSERTION
     assert "to evaluate; ask for less, or of less content" in str(seen.message)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def trusted(authority: Authority) -> str:
+    return Path(authority.ca_file).read_text()
+
+
+async def test_a_certificate_is_asserted_on(serve: Serve, authority: Authority, trusted: str) -> None:
+    context = authority.server_context(expires_at=NOW + timedelta(days=20))
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(response({}))
+
+    target = HttpTarget.model_validate(
+        {
+            "url": f"https://localhost:{await serve(talk, context)}/",
+            "tls": {"ca": trusted},
+            "assertions": [
+                {"source": "CERTIFICATE", "path": "days", "operator": "GREATER", "value": "30", "severity": "DEGRADED"},
+                {"source": "CERTIFICATE", "path": "days", "operator": "GREATER", "value": "18"},
+                {"source": "CERTIFICATE", "path": "names", "operator": "CONTAINS", "value": "localhost"},
+                {"source": "CERTIFICATE", "path": "issuer", "operator": "EQUALS", "value": "CN=Tests"},
+            ],
+            "conditions": [{"expression": "certificate.protocol == 'TLSv1.3' && certificate.chain.size() == 1"}],
+        }
+    )
+    engine = Engine(EgressPolicy(allow_private=True), now=lambda: datetime.now(UTC))
+    seen = (await look(target, SECONDS_5, engine)).observation
+    assert seen.outcome is Outcome.DEGRADED
+    assert re.match(r"assertion failed: CERTIFICATE days GREATER 30, was (19\.9|20\.0)", str(seen.message))
+
+
+async def test_records_are_asserted_on(engine: Engine, unbound: Unbound) -> None:
+    target = DnsTarget(
+        name="example.test",
+        server="127.0.0.1",
+        port=unbound.ports["plain"],
+        assertions=[
+            {"source": "STATUS", "operator": "EQUALS", "value": "NOERROR"},
+            {"source": "RECORD", "operator": "CONTAINS", "value": "192.0.2.10"},
+            {"source": "RECORD", "operator": "CONTAINS", "value": "192.0.2.99"},
+        ],
+        conditions=[{"expression": "records.size() == 2 && records.all(each, each.startsWith('192.0.2.'))"}],
+    )
+    seen = (await look(target, SECONDS_5, engine)).observation
+    assert seen.reason is Reason.ASSERTION
+    assert str(seen.message).startswith('assertion failed: RECORD CONTAINS "192.0.2.99", was ["192.0.2.1')
+
+
+async def test_rows_are_asserted_on(engine: Engine, postgres: Postgres) -> None:
+    target = target_of(
+        postgres,
+        query="SELECT id, state, total FROM orders ORDER BY id",
+        assertions=[{"source": "JSON", "path": "$[*].state", "operator": "EQUALS", "value": "paid"}],
+        conditions=[{"expression": "json.size() == 2 && json[0].total > 10"}],
+    )
+    seen = (await look(target, SECONDS_5, engine)).observation
+    message = 'assertion failed: JSON $[*].state EQUALS "paid", was "open"'
+    assert told(seen) == (Outcome.FAILURE, Reason.ASSERTION, message)

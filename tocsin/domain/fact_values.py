@@ -78,6 +78,10 @@ def _header(headers: Sequence[tuple[str, str]], path: str | None) -> Sequence[An
     return (", ".join(values),) if values else ()
 
 
+def _records(records: Sequence[str], _: str | None) -> Sequence[Any]:
+    return (records,) if records else ()
+
+
 def _part(default: str) -> _Find:
     def find(parts: Mapping[str, Any], path: str | None) -> Sequence[Any]:
         value = parts.get(path or default)
@@ -89,6 +93,7 @@ def _part(default: str) -> _Find:
 _NO_CONTENT: Final = NoValueError("there is no content")
 _FINDERS: Final[Mapping[Source, _Find]] = {
     Source.HEADER: _header,
+    Source.RECORD: _records,
     Source.LATENCY: _part("total"),
     Source.CERTIFICATE: _part("days"),
     Source.ROUND_TRIP: _part("mean"),
