@@ -138,3 +138,24 @@ async def test_a_server_of_another_protocol_is_told(
 async def test_a_greeting_that_refuses_is_a_status(serve: Serve, engine: Engine) -> None:
     failure = await failing(StartTls.SMTP, await serve(saying((b"554 go away\r\n",))), engine)
     assert (failure.reason, failure.message) == (Reason.STATUS, "expected 220 as the greeting, got 554 go away")
+
+
+async def test_what_is_said_in_clear_is_not_in_the_phase_of_tls(
+    serve: Serve, engine: Engine, authority: Authority
+) -> None:
+    async def slow(reader: StreamReader, writer: StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(b"+OK pop\r\n")
+        await reader.readline()
+        await asyncio.sleep(0.3)
+        writer.write(b"+OK go\r\n")
+        await writer.start_tls(authority.server_context())
+        writer.write(b"secured")
+        await reader.read()
+
+    trace = Trace(timedelta(seconds=10))
+    assert await secured_by(StartTls.POP3, await serve(slow), engine, trace) == b"secured"
+    trace.enter(None)
+    phases = trace.phases()
+    assert (phases.processing or timedelta()) >= timedelta(seconds=0.29)
+    assert timedelta() < (phases.tls or timedelta()) < (phases.processing or timedelta())

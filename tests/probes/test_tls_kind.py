@@ -30,6 +30,7 @@ from tests.servers.nginx import Nginx
 from tests.servers.postgres import Postgres
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Observation, Outcome, Reason
+from tocsin.domain.targets import parse_target
 from tocsin.domain.targets.tls import TlsTarget
 
 SECONDS = timedelta(seconds=10)
@@ -168,6 +169,17 @@ async def test_the_facts_of_a_certificate_are_kept(serve: Serve, engine: Engine,
     assert 299 < seen["days"] < 301
     assert (seen["names"], seen["issuer"], seen["subject"]) == (["localhost", "127.0.0.1"], "CN=Tests", "CN=localhost")
     assert (seen["staple"], seen["problem"], len(seen["chain"])) == ("MISSING", None, 2)
+
+
+async def test_other_kinds_tell_what_a_certificate_says_when_it_is_asserted_on(
+    serve: Serve, engine: Engine, authority: Authority
+) -> None:
+    port = await serve(talk_nothing, authority.server_context())
+    wrong = {"source": "CERTIFICATE", "path": "issuer", "operator": "EQUALS", "value": "CN=Others"}
+    target = parse_target("tcp", {"host": "localhost", "port": port, "tls": {}, "assertions": [wrong]})
+    observation = await probe(target, SECONDS, engine)
+    assert observation.reason is Reason.ASSERTION
+    assert observation.message == 'assertion failed: CERTIFICATE issuer EQUALS "CN=Others", was "CN=Tests"'
 
 
 async def test_a_client_shows_its_certificate(serve: Serve, engine: Engine, authority: Authority) -> None:
