@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from probes.wire.dns_names import encode_name, skip_name
+
 MAX_ADDRESSES: Final = 16
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
@@ -48,8 +50,7 @@ class Query:
 
     @property
     def question(self) -> bytes:
-        labels = b"".join(bytes((len(label),)) + label.encode("ascii") for label in self.name.split("."))
-        return labels + b"\0" + struct.pack("!HH", self.record_type, _INTERNET)
+        return encode_name(self.name) + struct.pack("!HH", self.record_type, _INTERNET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _read_addresses(wire: bytes, offset: int, count: int, wanted: RecordType) ->
     addresses: list[str] = []
     ttl_seconds = 0xFFFF_FFFF
     for _ in range(count):
-        record_type, record_class, ttl, length = _RECORD.unpack_from(wire, offset := _skip_name(wire, offset))
+        record_type, record_class, ttl, length = _RECORD.unpack_from(wire, offset := skip_name(wire, offset))
         offset += _RECORD.size
         ttl_seconds = min(ttl_seconds, ttl)
         if record_type == wanted and record_class == _INTERNET:
@@ -95,12 +96,3 @@ def _read_addresses(wire: bytes, offset: int, count: int, wanted: RecordType) ->
             break
         offset += length
     return tuple(addresses), ttl_seconds
-
-
-def _skip_name(wire: bytes, offset: int) -> int:
-    """The offset behind a name, which ends with an empty label or with a pointer of two bytes."""
-    while length := wire[offset]:
-        if length >= 0xC0:
-            return offset + 2
-        offset += 1 + length
-    return offset + 1
