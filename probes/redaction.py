@@ -81,10 +81,11 @@ def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _in_small_letters(text: str) -> str:
-    """Of the same length; the small form of some letters is two."""
-    if text.isascii():
-        return text.lower()
-    return "".join(small if len(small := character.lower()) == 1 else character for character in text)
+    """Of the same length; the small form of some letters is two, and that of a sigma depends on what follows it."""
+    small = text.lower()
+    if len(small) != len(text):
+        small = "".join(each if len(each := character.lower()) == 1 else character for character in text)
+    return small.replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
 
 
 def _forms(secret: str, most: int) -> set[str]:

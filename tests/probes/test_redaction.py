@@ -66,6 +66,11 @@ def test_secrets_that_overlap_are_masked_whole() -> None:
     assert Redaction(["aaaa"]).applied_to("aaaaaa b aaaa") == "*** b ***"
 
 
+def test_letters_without_a_small_form_of_their_own_hide_nothing() -> None:
+    assert Redaction(["ΟΔΥΣΣΕΥΣ"]).applied_to("İ: οδυσσευς, ΟΔΥΣΣΕΥΣ!") == "İ: ***, ***!"
+    assert Redaction(["ΟΔΥΣΣΕΥΣ"]).applied_to("οδυσσευσ") == "***"
+
+
 def test_what_holds_no_secret_stays_as_it_is() -> None:
     assert Redaction([SECRET]).applied_to("expected 200-299, got 503") == "expected 200-299, got 503"
     assert Redaction(["x" * 65536]).applied_to("expected 200-299, got 503") == "expected 200-299, got 503"

@@ -32,7 +32,7 @@ def excerpt(text: str, most: int, redact: Callable[[str], str], longest: int) ->
     redacted = redact(looked_at)
     if len(looked_at) < len(text):
         redacted = redacted[: max(len(redacted) - longest, 0)]
-    return bounded(printable(redacted), most)
+    return bounded(printable(redacted[:most]), most)
 
 
 def printable(text: str) -> str:
