@@ -31,6 +31,7 @@ class StaplingContexts:
 
     def of(self, options: TlsOptions) -> SSL.Context:
         """The context for these options; one with a client's key, which may be a secret, is made each time."""
+        options = without_server_name(options)
         if options.client_certificate is not None:
             return self._make(options)
         if options not in self._kept:
@@ -63,6 +64,11 @@ def _trust_alone(context: SSL.Context, ca: str) -> None:
         raise RuntimeError("OpenSSL made a context without a store of authorities")
     for certificate in x509.load_pem_x509_certificates(ca.encode()):
         store.add_cert(crypto.X509.from_cryptography(certificate))
+
+
+def without_server_name(options: TlsOptions) -> TlsOptions:
+    """The options that a context depends on: as many targets as there are names may share one."""
+    return options if options.server_name is None else options.model_copy(update={"server_name": None})
 
 
 def _show(context: SSL.Context, shown: ClientCertificate) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import certifi
 
-from probes.wire.stapling_contexts import StaplingContexts
+from probes.wire.stapling_contexts import StaplingContexts, without_server_name
 from tocsin.domain.targets.tls_options import ClientCertificate, TlsOptions, TlsVersion
 
 _MOST_KEPT: Final = 256
@@ -33,6 +33,7 @@ class TlsContexts:
 
         One with a client's certificate is made each time: its key may be a secret, and no secret outlives its probe.
         """
+        options = None if options is None else without_server_name(options)
         context = self._kept.get((options, alpn))
         if context is None:
             context = self._make(options or _USUAL, alpn)

@@ -32,6 +32,7 @@ from tocsin.domain.facts import Source
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets import parse_target
 from tocsin.domain.targets.tls import TlsTarget
+from tocsin.domain.targets.tls_options import TlsOptions
 
 SECONDS = timedelta(seconds=10)
 
@@ -340,6 +341,14 @@ async def test_a_handshake_that_stalls_ends_at_the_deadline(serve: Serve, engine
     target = TlsTarget(host="localhost", port=await serve(talk_nothing))
     observation = await probe(target, timedelta(seconds=0.3), engine)
     assert observation.message == "timed out after 0.3 s during the TLS handshake"
+
+
+def test_targets_that_differ_by_their_server_name_share_a_context() -> None:
+    contexts = TlsContexts()
+    options = [None, TlsOptions(), *(TlsOptions(server_name=f"{name}.example") for name in "abc")]
+    assert len({id(contexts.of(each)) for each in options[1:]}) == 1
+    assert len({id(contexts.stapling.of(each)) for each in options if each}) == 1
+    assert contexts.of(TlsOptions(skip_verification=True)) is not contexts.of(TlsOptions())
 
 
 async def test_the_egress_guard_is_asked(engine: Engine) -> None:
