@@ -84,8 +84,11 @@ class Door:
 
 def _network(request: Request) -> str:
     """Who asks: an IPv4 address, or the network of an IPv6 address, whose owner has all of it."""
-    host = request.client.host if request.client else ""
-    return str(ipaddress.ip_network((host, 64), strict=False)) if ":" in host else host
+    try:
+        address = ipaddress.ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return ""  # What a proxy says may be anything.
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
 def _refused(status: int, text: str, retry_seconds: int | None = None) -> Response:

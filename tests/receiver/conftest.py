@@ -64,9 +64,17 @@ async def address(database_url: str) -> AsyncIterator[tuple[str, int]]:
 class receiving:  # noqa: N801 - it reads as a function
     """Run a receiver on a database."""
 
-    def __init__(self, database_url: str, broker: Broker | None = None, ca_file: str | None = None) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        broker: Broker | None = None,
+        ca_file: str | None = None,
+        proxies: tuple[str, ...] = (),
+    ) -> None:
         servers = Servers(database_url, "unix:///")
-        settings = Settings(servers, receiver=Receiver(broker=broker), egress=Egress(extra_ca_file=ca_file))
+        settings = Settings(
+            servers, receiver=Receiver(broker=broker, trusted_proxies=proxies), egress=Egress(extra_ca_file=ca_file)
+        )
         self._socket = socket.create_server(("127.0.0.1", 0))
         server = make_server(settings, Pulse())
         self.server = Embedded(server.config)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from receiver import app, connection, main
-from tests.receiver.conftest import Reports
+from tests.receiver.conftest import Reports, receiving
 
 Address = tuple[str, int]
 
@@ -155,6 +155,16 @@ async def many(work: Callable[[], Awaitable[int]], count: int) -> list[int]:
             return await work()
 
     return await asyncio.gather(*(one() for _ in range(count)))
+
+
+@pytest.mark.parametrize("said", ["::x", "1.2.3.4, 5.6.7.8", "fe80::1%eth0", "x" * 10_000, "[::1]:80", ""])
+async def test_what_a_proxy_says_of_a_client_may_be_anything(database_url: str, key: UUID, said: str) -> None:
+    async with (
+        receiving(database_url, proxies=("*",)) as (host, port),
+        httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client,
+    ):
+        answer = await client.get(f"/{key}", headers={"X-Forwarded-For": said})
+        assert answer.status_code == 200
 
 
 async def test_who_opens_many_connections_leaves_room_for_others(
