@@ -73,6 +73,7 @@ MATRIX: dict[str, Values] = {
             "allowPrivateTargets": False,
             "exceptions": ["10.0.0.5:443", "[fd00::7]:443"],
             "extraCaCertificates": CERTIFICATE,
+            "proxy": {"existingSecret": "proxy", "urlKey": "url"},
         },
         "workers": {"default": {"icmp": True, "concurrency": 500, "podAnnotations": {"example.com/a": "b"}}},
     },

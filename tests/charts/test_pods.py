@@ -88,6 +88,7 @@ def secret(variable: Object) -> str:
     known = {
         "TOCSIN_DATABASE_URL": "postgresql://db/tocsin",
         "TOCSIN_REDIS_URL": "redis://redis",
+        "TOCSIN_PROXY_URL": "http://me:word@proxy.test:3128",
         "TOCSIN_BOOTSTRAP_TOKEN": "a" * 40,
         "TOCSIN_ENCRYPTION_KEYS": "k1:" + "A" * 43 + "=",
         "TOCSIN_OPERATOR_NAMESPACE": "watch",
@@ -105,6 +106,7 @@ def test_a_secret_reaches_a_pod_by_reference_alone(name: str) -> None:
         expected |= {"TOCSIN_BOOTSTRAP_TOKEN"} if role == "migrate" else set()
         expected |= {"TOCSIN_ENCRYPTION_KEYS"} if role in ("api", "worker", "operator") else set()
         expected |= {"TOCSIN_MQTT_URL"} if (role, name) == ("receiver", "an ingress") else set()
+        expected |= {"TOCSIN_PROXY_URL"} if (role, name) == ("worker", "strict egress, and echoes") else set()
         assert secrets == expected
 
 
@@ -117,6 +119,7 @@ def test_what_a_pod_reads_is_there(name: str) -> None:
         "token": {"t.oken"},
         "keys": {"encryption-keys"},
         "broker": {"url"},
+        "proxy": {"url"},
     }
     made |= {("Secret", secret): keys for secret, keys in own.items()}
     for container in release.containers:
