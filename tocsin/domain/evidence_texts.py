@@ -10,6 +10,8 @@ MASK: Final = "***"
 _SENSITIVE: Final = re.compile(
     "auth|cookie|token|secret|passw|api-?key|session|csrf|xsrf|signature|credential|nonce", re.IGNORECASE
 )
+# So many characters beyond an excerpt take some milliseconds: as a secret of 5 KiB needs, which is a large key.
+_MOST_LOOKED_AT: Final = 65_536
 # A URL's query may carry a token.
 _URL_HEADERS: Final = frozenset({"location", "content-location", "refresh", "link", "referer"})
 _QUERY: Final = re.compile(r"\?[^\s>,;\"]*")
@@ -25,9 +27,13 @@ def masked_header(name: str, value: str) -> str:
 def excerpt(text: str, most: int, redact: Callable[[str], str], longest: int) -> str:
     """The beginning, at most so many bytes of JSON, redacted of secrets whose forms have at most `longest` characters.
 
+    Nothing, where that would take too long.
+
     Redacting is bounded as well: so much more is looked at that every secret in the beginning is there as a whole. What
     may be the first part of another one, at the end of that, is left out again.
     """
+    if longest > _MOST_LOOKED_AT and len(text) > most:
+        return ""
     looked_at = text[: most + longest]
     redacted = redact(looked_at)
     if len(looked_at) < len(text):
