@@ -62,7 +62,7 @@ def keep(
         assertions=tuple(_within(assertions_bytes, _bounded_assertions(assertions, redactor), assertion_fields)),
         headers=tuple(_within(_HEADERS_BYTES, _bounded_headers(facts.get(Source.HEADER) or (), redactor))),
         facts=tuple(_within(_FACTS_BYTES, _bounded_facts(facts, redactor))),
-        body_excerpt=redactor.excerpt(body, EXCERPT_BYTES) or None,
+        body_excerpt=(redactor.excerpt(body, EXCERPT_BYTES) or None) if body else None,
     )
     if kept == Evidence():
         return None
