@@ -68,11 +68,11 @@ def refusal(**fields: Any) -> tuple[str, str]:
         ({"source": "BODY", "operator": "MATCHES", "value": "a" * 501}, "value", "at most 500 characters"),
         ({"source": "JSON", "operator": "MATCHES_SCHEMA", "value": "{"}, "value", "must be a JSON Schema, in JSON"),
         ({"source": "JSON", "operator": "MATCHES_SCHEMA", "value": '{"type": "no"}'}, "value", "at /type"),
-        ({"source": "JSON", "operator": "MATCHES_SCHEMA", "value": '{"pattern": "(?=a)"}'}, "value", "at /pattern"),
+        ({"source": "JSON", "operator": "MATCHES_SCHEMA", "value": '{"pattern": "(?=a)"}'}, "value", "RE2"),
         (
             {"source": "JSON", "operator": "MATCHES_SCHEMA", "value": '{"$ref": "http://localhost/"}'},
             "value",
-            "Retrieval",
+            "its own parts alone",
         ),
         ({"source": "BODY", "operator": "CONTAINS", "value": "\0"}, "value", "must not contain the character NUL"),
         ({"source": "BODY", "operator": "CONTAINS", "value": "\ud800"}, "value", "a valid string"),

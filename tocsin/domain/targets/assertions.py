@@ -11,7 +11,7 @@ from tocsin.domain.comparisons import AssertionOperator
 from tocsin.domain.expressions import MAX_EXPRESSION_LENGTH
 from tocsin.domain.facts import CERTIFICATE_FIELDS, LATENCY_PHASES, ROUND_TRIP_FIGURES, Source
 from tocsin.domain.json_paths import MAX_PATH_LENGTH, NO_PATH_MESSAGE, compile_path
-from tocsin.domain.json_schemas import MAX_SCHEMA_LENGTH, compile_schema
+from tocsin.domain.json_schemas import MAX_SCHEMA_LENGTH, validate_schema
 from tocsin.domain.patterns import MAX_PATTERN_LENGTH, compile_pattern
 from tocsin.domain.targets.rules import Need, Requirement, matches_not
 
@@ -181,7 +181,7 @@ class Assertion(BaseModel):
 
 def _validate_value(value: str, operator: AssertionOperator, source: Source | None) -> None:
     if operator is AssertionOperator.MATCHES_SCHEMA:
-        compile_schema(value)
+        validate_schema(value)
     elif operator in _ON_PATTERNS:
         _validate_pattern(value)
     elif (operator in _ON_ORDER or source in _NUMBERS) and not re.fullmatch(_NUMBER, value):
