@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.servers.programs import COMPANIONS, PACKAGES, find
 
+PATIENTLY = ("-o", "Acquire::Retries=5")
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -22,8 +23,8 @@ def missing_packages() -> list[str]:
 def install(packages: list[str]) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     with no_services_started():
-        subprocess.run(["apt-get", "update", "-qq"], env=environment, check=True)
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+        subprocess.run(["apt-get", "update", "-qq", *PATIENTLY], env=environment, check=True)
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PATIENTLY, *packages]
         subprocess.run(command, env=environment, check=True)
 
 
