@@ -24,6 +24,22 @@ def said(kind: bytes, body: bytes, length: int | None = None) -> bytes:
     return kind + struct.pack("!I", len(body) + 4 if length is None else length) + body
 
 
+def scram(iterations: bytes, nonce: bytes = b"") -> Talk:
+    """A login by SCRAM that goes on with the client's nonce, or another, and ends with a proof that is none."""
+
+    async def talk(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(said(b"R", struct.pack("!I", 10) + b"SCRAM-SHA-256\0\0"))
+        first = await reader.read(65_536)
+        answered = nonce or first[first.rindex(b"r=") :] + b"more"
+        writer.write(said(b"R", struct.pack("!I", 11) + answered + b",s=c2FsdA==,i=" + iterations))
+        await reader.read(65_536)
+        writer.write(said(b"R", struct.pack("!I", 12) + b"v=bm8gcHJvb2Y=") + IN)
+        await asyncio.Event().wait()
+
+    return talk
+
+
 IN: Final = said(b"R", bytes(4)) + said(b"Z", b"I")
 COLUMN: Final = b"a\0" + bytes(18)
 ONE_COLUMN: Final = said(b"T", b"\0\1" + COLUMN)
@@ -48,13 +64,9 @@ POSTGRES: Final = {
     ),
     "login by a type that is none": (says(said(b"R", struct.pack("!I", 9))), _LOGIN),
     "clear password": (says(said(b"R", struct.pack("!I", 3))), _LOGIN),
-    "SCRAM of 2 billion rounds": (
-        says(
-            said(b"R", struct.pack("!I", 10) + b"SCRAM-SHA-256\0\0"),
-            said(b"R", struct.pack("!I", 11) + b"r=a,s=YQ==,i=2000000000"),
-        ),
-        _PROTOCOL,
-    ),
+    "SCRAM of 2 billion rounds": (scram(b"2000000000"), _PROTOCOL),
+    "SCRAM by an impostor": (scram(b"4096"), _PROTOCOL),
+    "SCRAM with a nonce of its own": (scram(b"4096", nonce=b"r=theirs"), _PROTOCOL),
     "SCRAM without end": (
         floods(
             said(b"R", struct.pack("!I", 10) + b"SCRAM-SHA-256\0\0"),
