@@ -5,8 +5,9 @@ from typing import Any, Final, TypeAlias
 
 
 class Source(StrEnum):
-    """A part of what was seen. The shape of each is said here; a kind's model says which it knows."""
+    """A part of what was seen of a target. Which there are depends on its kind."""
 
+    # Each with its shape.
     STATUS = "STATUS"  # int or str: the protocol's own answer, as an HTTP status or a DNS response code
     HEADER = "HEADER"  # tuple of (name, value), in their order; also gRPC's metadata
     BODY = "BODY"  # str: the content as text, as far as it was read; of a heartbeat, its payload
