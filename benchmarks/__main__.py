@@ -1,8 +1,8 @@
 """`python -m benchmarks [NAME ...]`: run these benchmarks, or all, and print their figures in one table.
 
 A benchmark is a module here that prints one JSON object a figure when it is given `--json`: see `benchmarks.report`.
-`benchmarks.ledger`, `benchmarks.hostile`, `benchmarks.operator_scale` and `benchmarks.kinds` take longer or need more than
-the others, and are run by their own names.
+`benchmarks.ledger`, `benchmarks.hostile`, `benchmarks.operator_scale` and `benchmarks.kinds` take longer or need more
+than the others, and are run by their own names.
 """
 
 import json
