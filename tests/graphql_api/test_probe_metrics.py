@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 import httpx
@@ -228,3 +228,19 @@ async def test_all_pages_are_told_of_and_no_more_than_the_most(
 def test_the_documentation_names_every_metric_that_is_told_and_no_other() -> None:
     page = (Path(graphql_api.__file__).parents[1] / "docs" / "metrics.md").read_text()
     assert set(re.findall(r"\b(?:tocsin_)?probe_[a-z0-9_]+\b", page)) == set(HELP)
+
+
+async def test_a_database_that_is_away_is_said_and_asked_again(
+    telling: httpx.AsyncClient, client: Client, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(owner, await make(client))
+    headers = {"Authorization": f"Bearer {client.token}"}
+    with monkeypatch.context() as patched:
+        patched.setattr(probe_metrics, "newest_results", refuse)
+        away = await telling.get("/metrics", headers=headers)
+    assert (away.status_code, away.text) == (503, "the database does not answer; check that it runs\n")
+    assert "probe_success" in await text_for(telling, client)
+
+
+async def refuse(*_: object) -> NoReturn:
+    raise ConnectionRefusedError
