@@ -293,6 +293,12 @@ def test_without_the_window_only_the_run_at_its_end_counts() -> None:
     assert trace("SFFS", Thresholds(failure=4, window=9)).fold("FF").incidents == []
 
 
+def test_without_the_window_a_success_leaves_nothing_of_it() -> None:
+    edited = trace("SFF", Thresholds(failure=4, window=9)).fold("S")
+    assert edited.state == CheckState(START + MINUTE, Status.UP)
+    assert edited.fold("FF").incidents == []
+
+
 @pytest.mark.parametrize("decided", [Status.PENDING, Status.UP, Status.DEGRADED, Status.DOWN])
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_slot_leaves_a_state_at_rest_as_it_is_exactly_if_it_confirms_its_status(

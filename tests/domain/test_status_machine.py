@@ -272,3 +272,4 @@ def test_any_thresholds_may_follow_any_others(results: list[SlotResult], before:
     state, events = fold(state, results[half:], after)
     assert all(START <= event.at <= event.slot for event in events)
     assert len(state.window) <= max(before.window or 0, after.window or 0)
+    assert state.run_length or not state.window

@@ -197,6 +197,29 @@ async def test_locations_that_report_at_once_open_one_incident_each_check(
     assert {(await statuses(owner, check_id))[0] for check_id in check_ids} == {"DOWN"}
 
 
+async def test_of_two_locations_that_commit_one_after_the_other_the_later_sees_both(
+    engine_pool: Pool, owner: Connection, make_spread_check: MakeSpreadCheck
+) -> None:
+    check_id = await make_spread_check()
+    flushes = {place: await seen_at(owner, check_id, place, "SFFF") for place in (EU, US, ASIA)}
+    async with engine_pool.acquire() as first, engine_pool.acquire() as second:
+        await record(second, flushes[ASIA][:1], NOON)
+        async with first.transaction():
+            await record(first, flushes[EU], NOON)
+            later = asyncio.create_task(record(second, flushes[US], NOON))
+            await until_it_waits(owner, second)
+        await later
+    assert (await statuses(owner, check_id))[0] == "DOWN"
+    assert await incidents(owner) == [(check_id, None)]
+
+
+async def until_it_waits(owner: Connection, connection: Connection) -> None:
+    """Until a statement of this connection waits for a lock."""
+    waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
+    while not await owner.fetchval(waits, connection.get_server_pid()):  # noqa: ASYNC110 - the server knows
+        await asyncio.sleep(0.01)
+
+
 async def test_a_location_without_workers_turns_unknown_and_opens_nothing(
     connection: Connection, owner: Connection, make_spread_check: MakeSpreadCheck
 ) -> None:
