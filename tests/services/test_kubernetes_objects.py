@@ -209,3 +209,14 @@ async def test_the_api_may_ask_for_no_objects_of_the_whole_cluster(database_url:
     async with await open_pool(database_url, Role.API) as pool:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await pool.fetch("SELECT * FROM tocsin_kubernetes_objects('default')")
+
+
+async def test_what_must_report_in_gets_a_key_that_later_generations_keep(owner: Connection, organization: int) -> None:
+    job = replace(DESIRED, fields={"name": "front", "target": ("heartbeat", {"period_seconds": 300})})
+    made = await apply_object(organization, job)
+    key = await owner.fetchval("SELECT key FROM heartbeats WHERE check_id = $1", made)
+    row = await check_row(owner, made)
+    assert (row["interval_seconds"], row["failure_threshold"]) == (10, 1)
+    longer = replace(job, generation=2, fields={**job.fields, "target": ("heartbeat", {"period_seconds": 600})})
+    await apply_object(organization, longer)
+    assert key == await owner.fetchval("SELECT key FROM heartbeats WHERE check_id = $1", made)
