@@ -29,6 +29,10 @@ def defined(fields: DefinitionFields) -> tuple[Definition | None, set[str]]:
     return definition, {".".join(map(str, problem.path)) for problem in problems}
 
 
+def asserted(**assertion: str) -> DefinitionFields:
+    return http(assertions=[assertion])
+
+
 WRONG: list[tuple[DefinitionFields, set[str]]] = [
     ({"name": ""}, {"name"}),
     ({"name": " \t "}, {"name"}),
@@ -102,6 +106,17 @@ WRONG: list[tuple[DefinitionFields, set[str]]] = [
     (tcp("", 0), {"target.tcp.host", "target.tcp.port"}),
     (tcp("a b", 65536), {"target.tcp.host", "target.tcp.port"}),
     ({"name": "", "interval_seconds": 0, **tcp("a", 0)}, {"name", "interval_seconds", "target.tcp.port"}),
+    (asserted(source="RECORD", operator="EXISTS"), {"target.http.assertions.0.source"}),
+    (asserted(source="HEADER", operator="EXISTS"), {"target.http.assertions.0.path"}),
+    (asserted(source="STATUS", path="$", operator="EXISTS"), {"target.http.assertions.0.path"}),
+    (asserted(source="JSON", path="a", operator="EXISTS"), {"target.http.assertions.0.path"}),
+    (asserted(source="LATENCY", path="dns", operator="EXISTS"), {"target.http.assertions.0.path"}),
+    (asserted(source="SIZE", operator="CONTAINS", value="1"), {"target.http.assertions.0.operator"}),
+    (asserted(source="STATUS", operator="EQUALS"), {"target.http.assertions.0.value"}),
+    (asserted(source="STATUS", operator="EXISTS", value="1"), {"target.http.assertions.0.value"}),
+    (asserted(source="SIZE", operator="LESS", value="1k"), {"target.http.assertions.0.value"}),
+    (asserted(source="BODY", operator="CONTAINS", value="a\0"), {"target.http.assertions.0.value"}),
+    (http(conditions=[{"expression": ""}]), {"target.http.conditions.0.expression"}),
 ]  # fmt: skip
 
 
