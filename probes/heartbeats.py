@@ -15,14 +15,17 @@ Known = tuple[Heartbeat, Reception | None]
 class Heartbeats(Protocol):
     """Knows what has reported in."""
 
-    async def of(self, check_id: int) -> Known:
-        """What is known of a check, and whether reports could come in. Raises one of DATABASE_ERRORS."""
+    async def of(self, check_id: int, *, with_payload: bool) -> Known:
+        """What is known of a check, and whether reports could come in. Raises one of DATABASE_ERRORS.
+
+        The payload of a failure always comes with it, any other only where it is asked for.
+        """
 
 
 class NoHeartbeats:
     """Where nothing can report in, as where a target is tried alone."""
 
-    async def of(self, check_id: int) -> Known:  # noqa: ARG002 - the protocol's
+    async def of(self, check_id: int, *, with_payload: bool) -> Known:  # noqa: ARG002 - the protocol's
         return Heartbeat(), None
 
 
@@ -32,9 +35,12 @@ class StoredHeartbeats:
     def __init__(self, connect: Callable[[], AbstractAsyncContextManager[Connection]]) -> None:
         self._connect = connect
         self._waiting: dict[int, asyncio.Future[Known]] = {}
+        self._with_payload: set[int] = set()
         self._reading: asyncio.Task[None] | None = None
 
-    async def of(self, check_id: int) -> Known:
+    async def of(self, check_id: int, *, with_payload: bool) -> Known:
+        if with_payload:
+            self._with_payload.add(check_id)
         asked = self._waiting.setdefault(check_id, asyncio.get_running_loop().create_future())
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_all())
@@ -44,8 +50,9 @@ class StoredHeartbeats:
     async def _read_all(self) -> None:
         while self._waiting:
             asked, self._waiting = self._waiting, {}
+            with_payload, self._with_payload = self._with_payload, set()
             try:
-                known = await self._read(asked)
+                known = await self._read(asked, with_payload)
             except Exception as exc:
                 # It is raised where it was asked.
                 _fail(asked.values(), exc)
@@ -53,11 +60,11 @@ class StoredHeartbeats:
                 for check_id, future in asked.items():
                     future.set_result(known[check_id])
 
-    async def _read(self, check_ids: Collection[int]) -> Mapping[int, Known]:
+    async def _read(self, check_ids: Collection[int], with_payload: Collection[int]) -> Mapping[int, Known]:
         async with self._connect() as connection:
             # First: what came in before it is then among the reports.
             reception = await load_reception(connection)
-            heartbeats = await load_heartbeats(connection, check_ids)
+            heartbeats = await load_heartbeats(connection, check_ids, with_payload)
         return {check_id: (heartbeats.get(check_id, Heartbeat()), reception) for check_id in check_ids}
 
 

@@ -20,7 +20,8 @@ async def probe_heartbeat(target: HeartbeatTarget, engine: Engine, trace: Trace)
         raise ProbeFailure(Reason.HEARTBEAT_AWAITED, "nothing can report in before the check is saved")
     trace.enter(Phase.PROCESSING)
     trace.timeout_outcome = Outcome.UNKNOWN  # Only the database is waited for.
-    heartbeat, reception = await engine.heartbeats.of(trace.check_id)
+    with_payload = trace.tells_all or trace.wants(Source.BODY) or trace.wants(Source.JSON)
+    heartbeat, reception = await engine.heartbeats.of(trace.check_id, with_payload=with_payload)
     _note(heartbeat, trace)
     if verdict := judged(heartbeat, target.rhythm, reception, engine.now()):
         raise ProbeFailure(verdict.reason, verdict.message)
@@ -30,7 +31,8 @@ def _note(heartbeat: Heartbeat, trace: Trace) -> None:
     """The report that ended a run last, for assertions and as evidence."""
     if (last := heartbeat.last) is None:
         return
-    trace.facts[Source.BODY] = last.payload
+    if last.payload or not last.size:  # else it was not asked for
+        trace.facts[Source.BODY] = last.payload
     trace.facts[Source.SIZE] = last.size
     if last.exit_code is not None:
         trace.facts[Source.STATUS] = last.exit_code

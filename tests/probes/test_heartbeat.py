@@ -30,7 +30,7 @@ class Reported:
 
     heartbeat: Heartbeat
 
-    async def of(self, check_id: int) -> Known:  # noqa: ARG002 - the protocol's
+    async def of(self, check_id: int, *, with_payload: bool) -> Known:  # noqa: ARG002 - the protocol's
         return self.heartbeat, Reception(STARTED_AT)
 
 
@@ -120,7 +120,7 @@ async def test_what_is_judged_at_once_is_asked_at_once() -> None:
         yield counting  # type: ignore[misc]  # what is used of it is there
 
     heartbeats = StoredHeartbeats(connect)
-    known = await asyncio.gather(*(heartbeats.of(check_id % 100) for check_id in range(500)))
+    known = await asyncio.gather(*(heartbeats.of(check_id % 100, with_payload=False) for check_id in range(500)))
     assert len(known) == 500
     assert Counting.statements <= 4
 
@@ -136,6 +136,6 @@ async def test_who_asks_is_told_that_the_database_is_away_and_the_next_one_is_se
 
     heartbeats = StoredHeartbeats(connect)
     with pytest.raises(OSError):  # noqa: PT011 - any of them
-        await heartbeats.of(1)
+        await heartbeats.of(1, with_payload=False)
     failing = False
-    assert (await heartbeats.of(1))[0] == Heartbeat()
+    assert (await heartbeats.of(1, with_payload=False))[0] == Heartbeat()

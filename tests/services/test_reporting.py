@@ -73,8 +73,20 @@ async def test_what_a_receiver_stores_is_what_a_worker_reads(
     start = incoming(key_hash, ReportKind.START)
     end = incoming(key_hash, minutes=2)
     assert await store_reports(receiver, [start, end]) == {key_hash}
-    known = await load_heartbeats(connection, [check_id])
+    known = await load_heartbeats(connection, [check_id], [check_id])
     assert known == {check_id: Heartbeat(end.report, 2 * MINUTE)}
+
+
+async def test_a_payload_is_read_where_it_is_asked_for_and_of_failures(
+    receiver: Connection, connection: Connection, check_id: int, key_hash: bytes
+) -> None:
+    payloads = []
+    for kind in (ReportKind.SUCCESS, ReportKind.FAILURE):
+        await store_reports(receiver, [incoming(key_hash, kind)])
+        known = (await load_heartbeats(connection, [check_id], []))[check_id]
+        assert known.last
+        payloads.append((known.last.payload, known.last.size))
+    assert payloads == [("", 7), ("rows: 3", 7)]
 
 
 async def test_a_worker_reads_no_key(connection: Connection, check_id: int) -> None:
@@ -88,7 +100,7 @@ async def test_a_start_leaves_what_was_said_last(
     success = incoming(key_hash)
     await store_reports(receiver, [success])
     await store_reports(receiver, [incoming(key_hash, ReportKind.START, 1)])
-    known = (await load_heartbeats(connection, [check_id]))[check_id]
+    known = (await load_heartbeats(connection, [check_id], [check_id]))[check_id]
     assert (known.last, len(known.open_runs)) == (success.report, 1)
 
 

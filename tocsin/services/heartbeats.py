@@ -91,14 +91,17 @@ def _stored_report(row: asyncpg.Record) -> StoredReport:
 
 
 _JUDGED: Final = """
-SELECT check_id, kind, received_at, exit_code, run_time_ms, size, payload, open_runs
+SELECT check_id, kind, received_at, exit_code, run_time_ms, size, open_runs,
+       CASE WHEN kind = 'FAILURE' OR check_id = ANY($2::bigint[]) THEN payload END AS payload
 FROM heartbeats WHERE check_id = ANY($1::bigint[])
 """
 
 
-async def load_heartbeats(connection: Connection, check_ids: Collection[int]) -> dict[int, Heartbeat]:
-    """What is known of these checks."""
-    rows = await connection.fetch(_JUDGED, list(check_ids))
+async def load_heartbeats(
+    connection: Connection, check_ids: Collection[int], with_payload: Collection[int]
+) -> dict[int, Heartbeat]:
+    """What is known of these checks; payloads of successes only for those that are named twice."""
+    rows = await connection.fetch(_JUDGED, list(check_ids), list(with_payload))
     return {row["check_id"]: heartbeat_of(row) for row in rows}
 
 
