@@ -2,6 +2,7 @@
 
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.kinds.sql.prober import probe_sql
@@ -306,3 +308,9 @@ async def test_a_login_that_is_not_known_names_those_that_are(engine: Engine, se
     observation = await probe(target, timedelta(seconds=5), engine)
     assert observation.reason is Reason.AUTHENTICATION
     assert str(observation.message).startswith("the server wants a login by client_ed25519; give the account mysql_")
+
+
+async def test_the_databases_of_the_platform_itself_are_never_probed(engine: Engine, postgres: Postgres) -> None:
+    own = replace(engine, policy=EgressPolicy(allow_private=True, refused=frozenset({(ADDRESS, postgres.port)})))
+    observation = await probe(target_of(postgres), timedelta(seconds=5), own)
+    assert observation.reason is Reason.TARGET_BLOCKED
