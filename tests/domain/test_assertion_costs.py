@@ -49,7 +49,8 @@ def test_an_assertion_is_light_where_it_is_linear_in_little(fields: dict[str, An
         ("status == 200", LARGE, True),
         ("json.a[0] == 1", SMALL, True),
         ("json.a[0] == 1", LARGE, False),
-        ("body.contains('a')", LARGE, False),
+        ("body.contains('a')", LARGE, True),
+        ("headers.age == '1'", {Source.HEADER: (("Age", "1" * 99_999),)}, False),
         ("json.a.all(each, each == 1)", SMALL, False),
         ("body.matches('a')", SMALL, False),
     ],
@@ -63,6 +64,13 @@ def test_patterns_are_light_together_or_not_at_all() -> None:
     facts: Facts = {Source.BODY: "a" * 1500}
     assert are_light(assertions(one), [], facts)
     assert not are_light(assertions(one, one), [], facts)
+
+
+def test_what_is_looked_at_often_is_dear() -> None:
+    facts: Facts = {Source.BODY: f'"{"a" * (LIGHT_CHARACTERS // 2 - 2)}"'}
+    assert are_light(assertions(ON_JSON, ON_JSON), [], facts)
+    assert not are_light(assertions(ON_JSON, ON_JSON, ON_JSON), [], facts)
+    assert not are_light(assertions(ON_JSON, ON_JSON), [Condition(expression="json == 1")], facts)
 
 
 def test_one_that_is_dear_makes_all_of_a_check_dear() -> None:

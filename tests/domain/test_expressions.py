@@ -130,11 +130,12 @@ def test_an_expression_needs_what_it_names(expression: str, sources: set[Source]
         ("body == '.all('", True),
         ("json.all(a, a > 1)", False),
         ("json . exists_one (a, a > 1)", False),
+        ("json + json == []", False),
         ("body.matches('a')", False),
         ("matches(body, 'a')", False),
     ],
 )
-def test_what_iterates_or_matches_is_not_linear(expression: str, linear: bool) -> None:
+def test_what_iterates_matches_or_adds_is_not_linear(expression: str, linear: bool) -> None:
     assert is_linear(expression) is linear
 
 
