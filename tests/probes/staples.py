@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -30,9 +30,15 @@ def response(
     *,
     age: timedelta = HOUR,
     delegated: ocsp.OCSPResponderEncoding | None = None,
-    usage: bool = True,
+    usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.OCSP_SIGNING,
+    certified_by: Authority | None = None,
+    certified_until: datetime = LONG,
 ) -> bytes:
-    """What the authority says of the certificate; `delegated` has another sign it, with or without the right to."""
+    """What the authority says of the certificate.
+
+    `delegated` has another sign it, whose certificate is for this usage, from this authority or another, and
+    ends then.
+    """
     revoked = status is ocsp.OCSPCertStatus.REVOKED
     builder = ocsp.OCSPResponseBuilder().add_response(
         cert=leaf,
@@ -48,15 +54,17 @@ def response(
         signed = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, authority.certificate)
         return signed.sign(authority._key, hashes.SHA256()).public_bytes(Encoding.DER)
     key = ec.generate_private_key(ec.SECP256R1())
-    delegate = _delegate(authority, key, usage=usage)
+    delegate = _delegate(certified_by or authority, key, usage, certified_until)
     signed = builder.responder_id(delegated, delegate).certificates([delegate])
     return signed.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def _delegate(authority: Authority, key: ec.EllipticCurvePrivateKey, *, usage: bool) -> x509.Certificate:
-    builder = _builder(_name("Responder"), authority.certificate.subject, key, NOW - HOUR, LONG)
-    if usage:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+def _delegate(
+    authority: Authority, key: ec.EllipticCurvePrivateKey, usage: x509.ObjectIdentifier | None, expires_at: datetime
+) -> x509.Certificate:
+    builder = _builder(_name("Responder"), authority.certificate.subject, key, NOW - 3 * HOUR, expires_at)
+    if usage is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     return builder.sign(authority._key, hashes.SHA256())
 
 

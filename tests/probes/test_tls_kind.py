@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponderEncoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +37,7 @@ from tocsin.domain.targets.tls import TlsTarget
 from tocsin.domain.targets.tls_options import TlsOptions
 
 SECONDS = timedelta(seconds=10)
+UNSIGNED = (Staple.INVALID, "the OCSP staple is not signed by the certificate's issuer")
 
 
 @pytest.fixture
@@ -239,15 +242,36 @@ def judged(authority: Authority, folder: Path, staple: bytes) -> tuple[Staple, s
     return read_staple(staple, [leaf_of(folder)], [authority.certificate], NOW)
 
 
-def test_a_staple_is_believed_of_whom_the_issuer_certified_for_it(authority: Authority, tmp_path: Path) -> None:
+@pytest.mark.parametrize("naming", OCSPResponderEncoding)
+def test_a_staple_is_believed_of_whom_the_issuer_certified_for_it(
+    authority: Authority, tmp_path: Path, naming: OCSPResponderEncoding
+) -> None:
     authority.server_context()
-    leaf = leaf_of(tmp_path)
-    for naming in OCSPResponderEncoding:
-        assert judged(authority, tmp_path, response(authority, leaf, delegated=naming))[0] is Staple.GOOD
-        assert judged(authority, tmp_path, response(authority, leaf, delegated=naming, usage=False)) == (
-            Staple.INVALID,
-            "the OCSP staple is not signed by the certificate's issuer",
-        )
+    staple = response(authority, leaf_of(tmp_path), delegated=naming)
+    assert judged(authority, tmp_path, staple)[0] is Staple.GOOD
+
+
+def test_a_staple_is_not_believed_of_an_expired_certificate(authority: Authority, tmp_path: Path) -> None:
+    authority.server_context()
+    expired: dict[str, Any] = {"delegated": OCSPResponderEncoding.NAME, "certified_until": NOW - HOUR}
+    assert judged(authority, tmp_path, response(authority, leaf_of(tmp_path), **expired)) == UNSIGNED
+
+
+@pytest.mark.parametrize("usage", [None, ExtendedKeyUsageOID.SERVER_AUTH])
+def test_a_staple_is_not_believed_of_a_certificate_for_something_else(
+    authority: Authority, tmp_path: Path, usage: ObjectIdentifier | None
+) -> None:
+    authority.server_context()
+    staple = response(authority, leaf_of(tmp_path), delegated=OCSPResponderEncoding.HASH, usage=usage)
+    assert judged(authority, tmp_path, staple) == UNSIGNED
+
+
+def test_a_staple_is_not_believed_of_whom_another_authority_certified(authority: Authority, tmp_path: Path) -> None:
+    folder = tmp_path / "stranger"
+    folder.mkdir()
+    authority.server_context()
+    by_another: dict[str, Any] = {"delegated": OCSPResponderEncoding.NAME, "certified_by": Authority(folder)}
+    assert judged(authority, tmp_path, response(authority, leaf_of(tmp_path), **by_another)) == UNSIGNED
 
 
 def test_a_staple_of_another_authority_is_not_believed(authority: Authority, tmp_path: Path) -> None:
