@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.servers.credentials import PASSWORD, USER
+from tests.servers.graphql import GraphqlServer
 from tests.servers.grpc_health import GrpcHealth
 from tests.servers.mariadb import MariaDb
 from tests.servers.mosquitto import Mosquitto
@@ -76,5 +77,6 @@ CASES: Final[Mapping[str, Case]] = {
     "websocket": Case(
         "websocket", WebSocketServer, lambda server: {"url": f"ws://{ADDRESS}:{server.ports['plain']}/echo"}
     ),
+    "graphql": Case("graphql", GraphqlServer, lambda server: {"url": server.url, "query": "{ __typename }"}),
     "redis": Case("redis", Valkey, _at("plain", key_prefix="tocsin:", **_LOGIN)),
 }
