@@ -31,11 +31,27 @@ def redirect(location: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
+def with_token() -> Mapping[str, Any]:
+    place = f"http://{ADDRESS}:{PORT}/token"
+    return http(auth={"oauth2": {"token_url": place, "client_id": "probe", "client_secret": "s3cret"}})
+
+
 _TIMEOUT = only(Reason.TIMEOUT)
 _PROTOCOL = only(Reason.PROTOCOL)
 _HEADERS = only(Reason.HEADER_LIMIT)
 _BODY = only(Reason.BODY_LIMIT)
 
+_NO_TOKEN = only(Reason.AUTHENTICATION, Reason.PROTOCOL, Reason.BODY_LIMIT, Reason.STATUS)
+TOKENS: Final = {
+    "silence": (silent, _TIMEOUT),
+    "endless": (floods(OK + b"\r\n", BLOCK), _NO_TOKEN),
+    "deep JSON": (says(OK + b"Content-Length: 60000\r\n\r\n" + b"[" * 60_000), _NO_TOKEN),
+    "token with line breaks": (
+        says(OK + b'Content-Length: 40\r\n\r\n{"access_token": "a\\r\\nX-Injected: true" }'),
+        _NO_TOKEN,
+    ),
+    "elsewhere": (says(redirect("http://169.254.169.254/")), _NO_TOKEN | only(Reason.TARGET_BLOCKED)),
+}
 TRICKS: Final = (
     Trick("silence", "http", http(), _TIMEOUT, silent),
     Trick("slow status line", "http", http(), _TIMEOUT, drips(b"HTTP/1.1 200 O", b"K")),
@@ -137,5 +153,19 @@ TRICKS: Final = (
             "http_proxy": "http://127.0.0.1:1",
             "ALL_PROXY": "http://127.0.0.1:1",
         },
+    ),
+    *(
+        Trick(f"token endpoint: {name}", "http", with_token(), reasons, talk)
+        for name, (talk, reasons) in TOKENS.items()
+    ),
+    Trick(
+        "digest of nonsense",
+        "http",
+        http(auth={"digest": {"username": "probe", "password": "s3cret"}}),
+        only(Reason.AUTHENTICATION, Reason.STATUS, Reason.PROTOCOL),
+        says(
+            b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n"
+            b"WWW-Authenticate: Digest realm=" + b'"' * 20_000 + b", nonce=, qop=\r\n\r\n"
+        ),
     ),
 )

@@ -92,4 +92,18 @@ TRICKS: Final = (
     ),
     *(Trick(f"SMTP: {name}", "smtp", mail(), reasons, talk) for name, (talk, reasons) in GREETINGS.items()),
     *(Trick(f"IMAP: {name}", "imap", mail(), reasons, talk) for name, (talk, reasons) in IMAP.items()),
+    Trick(
+        "SMTP: injection ahead of TLS",
+        "smtp",
+        mail(security="STARTTLS", tls={"ca": CA}),
+        only(Reason.TLS, Reason.PROTOCOL, Reason.TIMEOUT),
+        injects,
+    ),
+    Trick(
+        "IMAP: STARTTLS without TLS",
+        "imap",
+        mail(security="STARTTLS", tls={"ca": CA}),
+        only(Reason.TLS, Reason.PROTOCOL, Reason.TIMEOUT),
+        floods(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n", b"* OK injected\r\n" * 100, first=True),
+    ),
 )
