@@ -11,8 +11,7 @@ from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from probes.wire.connection import ByteStream
 from probes.wire.imap_dialogue import Completed, ImapDialogue
-from probes.wire.routes import Route, connect
-from probes.wire.tls import start_tls
+from probes.wire.routes import Route, connect, start_tls_on
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.imap import ImapTarget
@@ -40,7 +39,9 @@ async def _converse(target: ImapTarget, connection: ByteStream, engine: Engine, 
     trace.facts[Source.STATUS], greeting = await dialogue.greeting()
     if target.security is Security.STARTTLS:
         await dialogue.start_tls(await dialogue.capabilities())
-        dialogue = ImapDialogue(await _secured(target, connection, engine, trace))
+        connection = await start_tls_on(connection, target.host, Route(target.tls, alpn=()), engine, trace)
+        trace.enter(Phase.PROCESSING)
+        dialogue = ImapDialogue(connection)
     offered = await dialogue.capabilities()
     trace.facts[Source.BODY] = "\n".join((greeting, *sorted(offered)))
     if missing := [name for name in target.capabilities if name.upper() not in offered]:
@@ -50,13 +51,6 @@ async def _converse(target: ImapTarget, connection: ByteStream, engine: Engine, 
         trace.facts[Source.STATUS] = completed.status
         _require_login(completed)
     await _take_leave(dialogue)
-
-
-async def _secured(target: ImapTarget, connection: ByteStream, engine: Engine, trace: Trace) -> ByteStream:
-    name = target.tls.server_name if target.tls else None
-    secured = await start_tls(connection, name or target.host, engine.tls_contexts.of(target.tls), trace)
-    trace.enter(Phase.PROCESSING)
-    return secured
 
 
 async def _log_in(login: MailLogin, dialogue: ImapDialogue, offered: frozenset[str]) -> Completed:

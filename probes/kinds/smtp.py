@@ -10,9 +10,8 @@ from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from probes.wire.connection import ByteStream
 from probes.wire.lines import Reply
-from probes.wire.routes import Route, connect
+from probes.wire.routes import Route, connect, start_tls_on
 from probes.wire.smtp_dialogue import SmtpDialogue, capabilities
-from probes.wire.tls import start_tls
 from tocsin.domain.facts import Source
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.mail import MailLogin
@@ -43,7 +42,9 @@ async def _converse(target: SmtpTarget, connection: ByteStream, engine: Engine, 
         offered = await dialogue.hello()
         if target.security is Security.STARTTLS:
             await dialogue.start_tls(offered)
-            dialogue = SmtpDialogue(await _secured(target, connection, engine, trace))
+            connection = await start_tls_on(connection, target.host, Route(target.tls, alpn=()), engine, trace)
+            trace.enter(Phase.PROCESSING)
+            dialogue = SmtpDialogue(connection)
             offered = await dialogue.hello()
         trace.facts[Source.BODY] = "\n".join((*greeting.lines, *offered.lines)).replace("\0", "\ufffd")
         await _use(target, dialogue, offered)
@@ -51,13 +52,6 @@ async def _converse(target: SmtpTarget, connection: ByteStream, engine: Engine, 
         if dialogue.last is not None:
             trace.status_code = trace.facts[Source.STATUS] = dialogue.last.code
     await _take_leave(dialogue)
-
-
-async def _secured(target: SmtpTarget, connection: ByteStream, engine: Engine, trace: Trace) -> ByteStream:
-    name = target.tls.server_name if target.tls else None
-    secured = await start_tls(connection, name or target.host, engine.tls_contexts.of(target.tls), trace)
-    trace.enter(Phase.PROCESSING)
-    return secured
 
 
 async def _use(target: SmtpTarget, dialogue: SmtpDialogue, offered: Reply) -> None:

@@ -9,8 +9,8 @@ from probes.trace import Phase, Trace
 from probes.wire.connection import ByteStream
 from probes.wire.dialing import dial
 from probes.wire.expecting import Expected, note_received
+from probes.wire.routes import Route, start_tls_on
 from probes.wire.starttls import ask_for_tls
-from probes.wire.tls import start_tls
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.exchanges import TcpStep, to_bytes
 from tocsin.domain.targets.tcp import TcpTarget
@@ -33,8 +33,7 @@ async def _converse(target: TcpTarget, connection: ByteStream, engine: Engine, t
     if target.starttls is not None:
         await ask_for_tls(target.starttls, connection, trace)
     if target.is_secured:
-        name = target.tls.server_name if target.tls else None
-        connection = await start_tls(connection, name or target.host, engine.tls_contexts.of(target.tls), trace)
+        connection = await start_tls_on(connection, target.host, Route(target.tls, alpn=()), engine, trace)
     if target.steps:
         trace.enter(Phase.PROCESSING)
         await _take_steps(target.steps, connection, trace)

@@ -48,7 +48,7 @@ async def connect(host: str, port: int, route: Route, engine: Engine, trace: Tra
     if not secure:
         return connection
     try:
-        return await _secured(connection, host, route, engine, trace)
+        return await start_tls_on(connection, host, route, engine, trace)
     except BaseException:
         connection.abort()
         raise
@@ -62,7 +62,8 @@ def asks_proxy(route: Route, engine: Engine, *, secure: bool) -> bool:
     return route.by_proxy and not secure and route.alpn != HTTP_2 and engine.policy.allow_private
 
 
-async def _secured(connection: ByteStream, host: str, route: Route, engine: Engine, trace: Trace) -> TlsConnection:
+async def start_tls_on(connection: ByteStream, host: str, route: Route, engine: Engine, trace: Trace) -> TlsConnection:
+    """Shake hands with the host as the route says. Raises ProbeFailure with TLS; the caller closes the connection."""
     options = route.tls
     name = host if options is None or options.server_name is None else options.server_name
     return await start_tls(connection, name, engine.tls_contexts.of(options, route.alpn), trace)
