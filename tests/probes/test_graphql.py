@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+import probes.kinds.graphql.prober
 from probes.engine import Engine
 from probes.kinds.graphql.prober import MAX_RESPONSE_BYTES, probe_graphql
+from probes.redaction import Redaction
 from probes.runner import probe
 from probes.trace import Trace
 from tests.probes.examples import example_target
@@ -86,6 +88,15 @@ async def test_a_subscription_without_data_fails(
 ) -> None:
     observation = await observed(engine, graphql_server.url, query, subscription={})
     assert (observation.reason, observation.message) == (reason, message)
+
+
+async def test_no_request_with_a_secret_is_kept(graphql_server: GraphqlServer, engine: Engine) -> None:
+    target = GraphqlTarget(url=graphql_server.url, query="{ __typename }", auth={"bearer": {"token": "swordfish"}})
+    redaction = Redaction(frozenset({"swordfish"}))
+    assert (await probe(target, timedelta(seconds=10), engine, redaction)).outcome is Outcome.SUCCESS
+    assert not any(b"swordfish" in call.wire for call in probes.kinds.graphql.prober._calls.values())
+    await probe(target, timedelta(seconds=10), engine)
+    assert any(b"swordfish" in call.wire for call in probes.kinds.graphql.prober._calls.values())
 
 
 async def test_a_web_server_answers_no_graphql(nginx: Nginx, engine: Engine) -> None:

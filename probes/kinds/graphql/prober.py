@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from probes.engine import Engine
 from probes.failures import ProbeFailure
+from probes.keeping import Kept
 from probes.kinds.graphql.responses import judge_response, read_object
 from probes.kinds.graphql.subscribing import SUBPROTOCOL, await_delivery
 from probes.trace import Trace
@@ -22,6 +23,8 @@ from tocsin.domain.targets.http import HttpVersion
 
 # Parsing as much takes a few milliseconds at worst.
 MAX_RESPONSE_BYTES: Final = 256 * 1024
+_calls: Final = Kept[Call]()
+_MAX_KEPT_BYTES: Final = 2048
 _ACCEPT: Final = b"application/graphql-response+json, application/json;q=0.9"
 
 
@@ -31,7 +34,8 @@ async def probe_graphql(target: GraphqlTarget, engine: Engine, trace: Trace) -> 
         call = await authorized(_opening(target), target.auth, target, engine, trace)
         response = await await_delivery(call, target, target.subscription, _operation(target), engine, trace)
     else:
-        call = await authorized(_request(target), target.auth, target, engine, trace)
+        request = _request(target) if trace.secrets else _kept_request(target)
+        call = await authorized(request, target.auth, target, engine, trace)
         response = await _ask(call, target, engine, trace)
     trace.facts[Source.JSON] = response
     judge_response(response, target)
@@ -71,6 +75,16 @@ def _operation(target: GraphqlTarget) -> dict[str, Any]:
     if target.operation_name is not None:
         operation["operationName"] = target.operation_name
     return operation
+
+
+def _kept_request(target: GraphqlTarget) -> Call:
+    """Made once for as long as the target is kept, as making it costs as much as sending it."""
+    call = _calls.get(target)
+    if call is None:
+        call = _request(target)
+        if len(call.wire) <= _MAX_KEPT_BYTES:
+            _calls.keep(target, call)
+    return call
 
 
 def _request(target: GraphqlTarget) -> Call:
