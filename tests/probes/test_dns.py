@@ -285,6 +285,15 @@ async def test_a_lost_datagram_is_no_outage(engine: Engine, lie: Lie) -> None:
     assert (await asking(engine, (await lie(lossy)).port)).outcome is Outcome.SUCCESS
 
 
+async def test_a_name_server_that_takes_longer_than_a_second_is_waited_for(
+    engine: Engine, name_server: NameServer
+) -> None:
+    name_server.records["a.example"] = {"A": ["192.0.2.1"]}
+    name_server.delay_seconds["A"] = 1.3
+    observation = await asking(engine, name_server.endpoint[1], seconds=8)
+    assert (observation.outcome, observation.message) == (Outcome.SUCCESS, None)
+
+
 async def test_a_silent_name_server_ends_at_the_timeout(engine: Engine, lie: Lie) -> None:
     observation = await asking(engine, (await lie(lambda _: [])).port, seconds=0.3)
     assert observation.message == "timed out after 0.3 s while waiting for the response"

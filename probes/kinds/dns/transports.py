@@ -20,7 +20,8 @@ from probes.wire.routes import HTTP_2, Route, connect
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.dns import DnsTarget, DnsTransport
 
-# A lost datagram is no outage: the question is asked again, and of the next name server where there are several.
+# A lost datagram is no outage: the question is asked again, and of the next name server where there are several. Each
+# round has twice the patience of the one before, for those that are slow.
 _PATIENCE_SECONDS: Final = 1.0
 _MEDIA_TYPE: Final = b"application/dns-message"
 _MAX_BYTES: Final = 65_535
@@ -79,12 +80,12 @@ async def _ask_by_udp(question: Question, nameservers: Sequence[Nameserver], eng
     """Ask one after the other until the deadline; one that refuses is asked no more."""
     trace.enter(Phase.PROCESSING)
     left = list(nameservers)
-    for address, port in cycle(nameservers):
+    for number, (address, port) in enumerate(cycle(nameservers)):
         if (address, port) not in left:
             continue
         trace.address = address
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_PATIENCE_SECONDS * 2 ** (number // len(nameservers))):
                 wire = await _ask_one(question, address, port)
         except TimeoutError:
             continue
