@@ -34,7 +34,7 @@ async def says(address: Address, *parts: bytes, pause_seconds: float = 0.0, pati
 
 async def answers_soon(client: httpx.AsyncClient, key: UUID) -> bool:
     """Whether somebody who means well is served meanwhile."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         return (await client.get(f"/{key}")).status_code == 200
 
 
@@ -132,17 +132,23 @@ async def test_headers_after_a_body_end_in_time(address: Address, key: UUID, rep
     assert await reports() == []
 
 
-async def test_who_guesses_keys_is_slowed_down_and_others_are_served(
-    client: httpx.AsyncClient, key: UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    # However slow this machine is, the bucket does not fill again meanwhile.
+    monkeypatch.setattr(app, "UNKNOWN_PER_SECOND", 0.1)
+    monkeypatch.setattr(app, "UNKNOWN_BURST", 100)
+
+
+@pytest.mark.usefixtures("strict")
+async def test_who_guesses_keys_is_slowed_down_and_others_are_served(client: httpx.AsyncClient, key: UUID) -> None:
     assert await answers_soon(client, key)
 
     async def guess() -> int:
         return (await client.get(f"/{uuid4()}")).status_code
 
-    statuses = await many(guess, 1_500)
+    statuses = await many(guess, 300)
     assert set(statuses) == {404, 429}
-    assert statuses.count(404) < 1_400
+    assert statuses.count(404) < 150
     assert await answers_soon(client, key)
 
 

@@ -138,10 +138,10 @@ async def test_nobody_learns_what_exists(
 
 @pytest.mark.proves("heartbeat", "rate limit")
 async def test_a_key_that_reports_without_end_is_slowed_down(client: httpx.AsyncClient, key: UUID) -> None:
-    answers = [await client.get(f"/{key}") for _ in range(70)]
+    answers = await asyncio.gather(*(client.get(f"/{key}") for _ in range(200)))
     limited = [answer for answer in answers if answer.status_code == 429]
     assert limited
-    assert limited[0].headers["Retry-After"] == "1"
+    assert {answer.headers["Retry-After"] for answer in limited} == {"1"}
 
 
 @pytest.mark.proves("heartbeat", "exit code")
