@@ -19,7 +19,7 @@ def test_what_re2_does_not_know_is_refused(pattern: str) -> None:
         compile_pattern(pattern)
 
 
-@pytest.mark.parametrize("pattern", [r"\pL{0,30}x", r"(\pL{0,100}){10}x", "(.{0,100}){100}"])
+@pytest.mark.parametrize("pattern", [r"\pL{0,30}x", r"(\pL{0,100}){10}x"])
 def test_what_is_too_large_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="too large a pattern"):
         compile_pattern(pattern)
