@@ -96,11 +96,12 @@ class Lane:
         # that a terminal sends ends it before the worker.
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "probes.evaluation.process"),
+            # Without -P, a module in the folder that the worker was started in could take the place of a library.
+            *("-P", "-m", "probes.evaluation.process"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
         )
         return self._process
