@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from tocsin.domain.errors import TocsinError
+from tocsin.domain.facts import Source
 from tocsin.domain.targets import KINDS
 from tocsin.domain.targets.model import is_set_by_operator, may_be_secret
 
@@ -31,7 +32,8 @@ def describe_kind(kind: str) -> str:
     if kind not in KINDS:
         raise UnknownKindError(f"there is no kind {kind}; there are {', '.join(KINDS)}")
     model = KINDS[kind]
-    return "\n".join([f"{kind}: {_summary(model)}", "", *_fields(model, "")])
+    known = ", ".join(source for source in Source if source in model.known_sources())
+    return "\n".join([f"{kind}: {_summary(model)}", f"Assertions can be about {known}.", "", *_fields(model, "")])
 
 
 def _summary(model: type[BaseModel]) -> str:

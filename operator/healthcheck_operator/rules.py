@@ -21,10 +21,13 @@ Validation = dict[str, str]
 """An item of `x-kubernetes-validations`."""
 
 
-def validation(expression: str, message: str, field: str = "", reason: str = "FieldValueInvalid") -> Validation:
-    """A rule that blames a field of the object, by the field's name, or the value itself."""
+def validation(expression: str, message: str, field: str = "", reason: str = "") -> Validation:
+    """A rule that blames a field of the object, by the field's name, or the value itself.
+
+    Without a reason, it is FieldValueInvalid.
+    """
     path = {"fieldPath": f".{field}"} if field else {}
-    return {"rule": expression, "message": message, **path, "reason": reason}
+    return {"rule": expression, "message": message, **path, **({"reason": reason} if reason else {})}
 
 
 def field_rules(metadata: Iterable[Any]) -> list[Validation]:

@@ -30,21 +30,21 @@ def name_schema(description: str) -> Schema:
 
 
 def secret_source_schema(name: str) -> Schema:
-    """Where the value of a field stands in a Secret of the same namespace."""
+    """Where the value of a field stands in a Secret of the same namespace.
+
+    It stands at some hundred fields, so only the outermost is described: the definition must fit into an annotation.
+    """
     key = {
-        "secretKeyRef": object_schema(
-            {
-                "name": name_schema("Name of the Secret, in the namespace of this object."),
-                "key": {
-                    "type": "string",
-                    "description": "Key in the Secret's data.",
-                    "minLength": 1,
-                    "maxLength": 253,
-                    "pattern": "^[-._a-zA-Z0-9]+$",
-                },
-            },
-            "A key of a Secret.",
-            ("name", "key"),
-        )
+        "type": "object",
+        "properties": {
+            "name": _text("^[a-z0-9][-.a-z0-9]*$"),
+            "key": _text("^[-._a-zA-Z0-9]+$"),
+        },
+        "required": ["name", "key"],
     }
-    return object_schema(key, f"Takes {name} from a Secret, in place of writing it here.", ("secretKeyRef",))
+    described = f"Name of a Secret of this namespace, and the key in it, to take {name} from."
+    return object_schema({"secretKeyRef": key}, described, ("secretKeyRef",))
+
+
+def _text(pattern: str) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": 253, "pattern": pattern}

@@ -14,7 +14,6 @@ from pydantic.fields import FieldInfo
 from healthcheck_operator.names import property_name, secret_sibling
 from healthcheck_operator.rules import Validation, field_rules, lifted, model_rules, secret_rules
 from healthcheck_operator.schema_parts import RULES, Schema, object_schema, secret_source_schema, with_rules
-from tocsin.domain.facts import Source
 from tocsin.domain.targets.model import Target, is_set_by_operator, may_be_secret
 
 _SCALARS: Final[Mapping[type, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -32,27 +31,20 @@ _BOUNDS: Final[Mapping[str, str]] = {"string": "maxLength", "array": "maxItems",
 
 def model_schema(model: type[BaseModel]) -> Schema:
     """The schema of a model's fields. Raises TypeError for a type or a missing bound, and names the field."""
-    fields = {name: info for name, info in model.model_fields.items() if not is_set_by_operator(info)}
+    fields = _own_fields(model)
     secrets = {name: info.is_required() for name, info in fields.items() if may_be_secret(info)}
     required = tuple(property_name(name) for name in fields if fields[name].is_required() and name not in secrets)
     properties = {property_name(name): _field_schema(f"{model.__name__}.{name}", fields[name]) for name in fields}
-    if issubclass(model, Target):
-        _name_sources(model, properties["assertions"])
     siblings = {secret_sibling(name): secret_source_schema(property_name(name)) for name in secrets}
     rules = [*_lift_rules(properties), *secret_rules(secrets), *model_rules(model, secrets)]
     return with_rules(object_schema({**properties, **siblings}, (model.__doc__ or "").strip(), required), rules)
 
 
-def _name_sources(model: type[Target], assertions: Schema) -> None:
-    """Leave those sources that the kind knows, and the rules that speak of no others alone."""
-    items = assertions["items"]
-    known = {source.value for source in model.known_sources()}
-    items["properties"]["source"]["enum"] = [source.value for source in Source if source in known]
-    items[RULES] = [rule for rule in items[RULES] if not (named := _sources_in(rule)) or named & known]
-
-
-def _sources_in(rule: Validation) -> set[str]:
-    return {source.value for source in Source if f"'{source}'" in rule["rule"]}
+def _own_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Without what all kinds share, which stands beside them in a spec, and what the operator sets."""
+    shared = Target.model_fields if issubclass(model, Target) and model is not Target else {}
+    fields = model.model_fields.items()
+    return {name: info for name, info in fields if name not in shared and not is_set_by_operator(info)}
 
 
 def _lift_rules(properties: Mapping[str, Schema]) -> list[Validation]:

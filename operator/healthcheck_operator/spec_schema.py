@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from healthcheck_operator.assertion_schemas import assertion_schemas, source_rules
 from healthcheck_operator.location_schemas import LOCATIONS, QUORUM, location_rules
 from healthcheck_operator.names import property_name
 from healthcheck_operator.retries_schema import RETRIES, retries_rules
@@ -124,6 +125,7 @@ def spec_schema(kinds: Mapping[str, type[Target]]) -> Schema:
         "timeout": TIMEOUT,
         "retries": RETRIES,
         **{property_name(kind): kind_schema(model) for kind, model in kinds.items()},
+        **assertion_schemas(),
         "thresholds": _THRESHOLDS,
         "locations": LOCATIONS,
         "quorum": QUORUM,
@@ -132,5 +134,5 @@ def spec_schema(kinds: Mapping[str, type[Target]]) -> Schema:
     }
     names = [property_name(kind) for kind in kinds]
     one_kind = exactly_one(names, f"must have exactly one of {', '.join(names)}")
-    rules = [*one_kind, *schedule_rules(), *location_rules(), *retries_rules()]
+    rules = [*one_kind, *source_rules(kinds), *schedule_rules(), *location_rules(), *retries_rules()]
     return with_rules(object_schema(properties, "What is checked, and when."), rules)

@@ -13,7 +13,7 @@ from tocsin.domain.definitions import DefinitionFields
 from tocsin.domain.errors import FieldProblem, InvalidInputError
 from tocsin.domain.retries import RetriesFields
 from tocsin.domain.targets import KINDS
-from tocsin.domain.targets.model import may_be_secret
+from tocsin.domain.targets.model import Target, may_be_secret
 
 _SECOND: Final = timedelta(seconds=1)
 # Fields of a kind that name another object instead of an address.
@@ -63,11 +63,16 @@ def read_spec(spec: Mapping[str, Any], namespace: str, name: str) -> Wish:
         site=spec.get("site") or namespace,
         definition=definition,
         kind=kind,
-        target=target_fields(KINDS[kind], spec[kind]),
+        target=target_fields(KINDS[kind], {**spec[kind], **_shared_fields(spec)}),
         reference=_read_reference(spec[kind]),
         suspend=bool(spec.get("suspend")),
         deletion_policy=spec.get("deletionPolicy") or "Delete",
     )
+
+
+def _shared_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What targets of all kinds have, which stands beside the kind."""
+    return {name: spec[name] for name in Target.model_fields if name in spec}
 
 
 def _read_kind(spec: Mapping[str, Any], problems: list[FieldProblem]) -> str:
@@ -156,5 +161,10 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - type
 
 def spec_path(problem: FieldProblem) -> str:
     """Where in the object the problem is, as Kubernetes writes it: `spec.http.headers[0].name`."""
-    path = problem.path[1:] if problem.path[:1] == ("target",) else _PATHS.get(problem.path, problem.path)
+    path = _target_path(problem.path) if problem.path[:1] == ("target",) else _PATHS.get(problem.path, problem.path)
     return "spec" + "".join(f"[{step}]" if isinstance(step, int) else f".{property_name(step)}" for step in path)
+
+
+def _target_path(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Without `target`; and where all kinds have the field, without the kind."""
+    return path[2:] if path[2:3] and path[2] in Target.model_fields else path[1:]

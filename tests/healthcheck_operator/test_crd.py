@@ -30,8 +30,9 @@ def test_the_committed_definition_is_what_the_models_say() -> None:
     assert COMMITTED.read_text() == definition_text(), "run `make crd`"
 
 
-def test_the_definition_is_far_below_what_client_side_apply_allows() -> None:
-    assert len(json.dumps(custom_resource_definition())) < 100 * 1024
+def test_client_side_apply_has_room_for_the_definition() -> None:
+    # All annotations together may have 256 KiB; a tenth is left for others.
+    assert len(json.dumps(custom_resource_definition(), separators=(",", ":"))) < 230 * 1024
 
 
 def test_the_definition_has_no_anchors() -> None:

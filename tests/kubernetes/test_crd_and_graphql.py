@@ -10,6 +10,7 @@ from healthcheck_operator.resources import path_of
 from tests.domain.test_definitions import WRONG, defined
 from tests.kubernetes.cluster import Cluster
 from tocsin.domain.definitions import DefinitionFields
+from tocsin.domain.targets.model import Target
 
 pytestmark = pytest.mark.usefixtures("definition")
 
@@ -31,7 +32,9 @@ NEVER_DUE = "0 0 30 2 *"
 def spec_of(fields: DefinitionFields) -> dict[str, Any]:
     """A definition as a HealthCheck says it; what the name of a check is there, the name of a site is here."""
     kind, target = fields.get("target", ("http", {"url": "https://example.com/"}))
-    spec: dict[str, Any] = {kind: in_camel_case(target)}
+    shared = {name: target[name] for name in Target.model_fields if name in target}
+    own = {name: value for name, value in target.items() if name not in shared}
+    spec: dict[str, Any] = {kind: in_camel_case(own), **in_camel_case(shared)}
     if "name" in fields:
         spec["site"] = fields["name"]
     if (seconds := fields.get("interval_seconds")) is not None:
@@ -69,7 +72,10 @@ def field_of(path: str, fields: DefinitionFields) -> str:
     if path.startswith("locations."):
         return "spec." + re.sub(r"\.(\d+)", r"[\1]", path)
     if path.startswith("target."):
-        path = ".".join(map(property_name, path.removeprefix("target.").split(".")))
+        if path.endswith(".source"):  # A rule of the whole spec compares it with the kind.
+            return "spec.assertions"
+        steps = path.removeprefix("target.").split(".")
+        path = ".".join(map(property_name, steps[1:] if steps[1:2] and steps[1] in Target.model_fields else steps))
         return "spec." + re.sub(r"\.(\d+)", r"[\1]", path)
     return f"spec.{FIELDS.get(path, path)}"
 

@@ -101,9 +101,9 @@ IPV6_PATTERN: Final = _ipv6_pattern()
 NAME_PATTERN: Final = rf"{_NAME_PART}(?:\.{_NAME_PART})*\.?"
 NUMBER_PATTERN: Final = r"(?:[0-9]+|0[Xx][0-9A-Fa-f]*)\.?"
 
+# `isIP` is of Kubernetes; a pattern of both families would be two thousand characters at every host.
 HOST_RULE: Final = Rule(
-    f'self.matches(r"^(?:{IPV4_PATTERN}|{IPV6_PATTERN})$") || '
-    rf'self.matches(r"^{NAME_PATTERN}$") && !self.matches(r"(?:^|\.){NUMBER_PATTERN}$")',
+    rf'isIP(self) || self.matches(r"^{NAME_PATTERN}$") && !self.matches(r"(?:^|\.){NUMBER_PATTERN}$")',
     HOST_MESSAGE,
 )
 Host = Annotated[str, Field(min_length=1, max_length=253), AfterValidator(validate_host), HOST_RULE]

@@ -56,20 +56,24 @@ def _validate_text(text: str) -> str:
     return text
 
 
+# CEL cannot parse JSON, but it can tell a form or a bare word from it.
+_JSON: Final = matches(r"^\s*(?:[\[{\x220-9-]|true|false|null)", 'must be JSON, such as {"ping": true}')
+
+
 def _validate_json(text: str) -> str:
     if text != PLACEHOLDER:
         try:
             json.loads(text)
         except (ValueError, RecursionError):
             # The cause quotes a part of it, which may be a secret.
-            raise ValueError('must be JSON, such as {"ping": true}') from None
+            raise ValueError(_JSON.message) from None
     return text
 
 
 # They stand behind a Field with the length: what is too long or too short is then told as such.
 IS_HEADER_TEXT: Final = AfterValidator(_validate_header_value)
 IS_TEXT: Final = AfterValidator(_validate_text)
-JsonText = Annotated[str, Field(max_length=65536), IS_TEXT, AfterValidator(_validate_json)]
+JsonText = Annotated[str, Field(max_length=65536), IS_TEXT, AfterValidator(_validate_json), _JSON]
 
 
 class HttpHeader(BaseModel):

@@ -21,6 +21,7 @@ _KEY_MESSAGE: Final = (
     "must be a private key in PEM without a passphrase, which begins with -----BEGIN PRIVATE KEY-----; "
     "convert others by openssl pkey -out"
 )
+_KEY: Final = matches("-----BEGIN [A-Z ]*PRIVATE KEY-----", _KEY_MESSAGE)
 
 
 class TlsVersion(StrEnum):
@@ -62,7 +63,7 @@ class ClientCertificate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     certificate: Certificates = Field(description="The certificate in PEM, and those that lead to its authority.")
-    key: Annotated[str, Field(max_length=16_384), AfterValidator(_validate_key), MayBeSecret()] = Field(
+    key: Annotated[str, Field(max_length=16_384), AfterValidator(_validate_key), _KEY, MayBeSecret()] = Field(
         description="Its private key in PEM, without a passphrase."
     )
 
