@@ -15,6 +15,7 @@ from tests.probes.examples import example_target
 from tocsin.domain.targets import parse_target
 from tocsin.domain.targets.dns import DnsTarget, as_address
 from tocsin.domain.targets.exchanges import Encoding, to_bytes
+from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.secrets import PLACEHOLDER, find_references
 from tocsin.domain.targets.smtp import SmtpTarget
 from tocsin.domain.targets.tcp import TcpTarget
@@ -46,7 +47,7 @@ def _problems(name: str) -> dict[str, str]:
 def _place(kind: str, location: tuple[int | str, ...]) -> str:
     """As the API server writes it."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{to_camel(step)}" for step in location]
-    return f"spec.{kind}{''.join(steps)}"
+    return "spec" + "".join(steps if location[0] in Target.model_fields else [f".{kind}", *steps])
 
 
 @pytest.mark.parametrize("name", _refused())

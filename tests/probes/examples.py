@@ -15,7 +15,8 @@ _FOLDER = Path(__file__).parent.parent.parent / "examples/healthchecks"
 def example_target(name: str, kind: str, **replaced: Any) -> Target:
     """The target of an example, with some fields replaced, as a test's server is elsewhere, and those from Secrets."""
     spec = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text())["spec"]
-    fields = {**_in_snake_case(spec[kind]), **replaced}
+    shared = {name: spec[name] for name in Target.model_fields if name in spec}
+    fields = {**_in_snake_case({**spec[kind], **shared}), **replaced}
     return parse_target(kind, {name: value for name, value in fields.items() if not name.endswith("_from")})
 
 
