@@ -5,22 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from probes.engine import Engine
 from probes.heartbeats import Known, StoredHeartbeats
 from probes.runner import probe
 from tests.probes.conftest import STARTED_AT
+from tests.probes.examples import example_target
 from tocsin.database import Connection
 from tocsin.domain.heartbeats import Heartbeat, Reception, Report, ReportKind
 from tocsin.domain.observations import Observation, Outcome, Reason
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 
-EXAMPLES = Path(__file__).parents[2] / "examples/healthchecks"
 MINUTE = timedelta(minutes=1)
 
 
@@ -90,11 +88,10 @@ async def test_a_run_time_can_be_asserted_on(engine: Engine, took: timedelta | N
     ],
 )
 async def test_an_example_ends_as_it_says(engine: Engine, name: str, last: Report, reason: Reason | None) -> None:
-    fields = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())["spec"]["heartbeat"]
-    snake = {"periodSeconds": "period_seconds", "graceSeconds": "grace_seconds", "timeZone": "time_zone"}
-    target = HeartbeatTarget.model_validate({snake.get(key, key): value for key, value in fields.items()})
     heartbeats = Reported(Heartbeat(last))
-    seen = await probe(target, timedelta(seconds=5), replace(engine, heartbeats=heartbeats), check_id=1)
+    seen = await probe(
+        example_target(name, "heartbeat"), timedelta(seconds=5), replace(engine, heartbeats=heartbeats), check_id=1
+    )
     assert seen.reason is reason
 
 
