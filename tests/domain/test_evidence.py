@@ -115,6 +115,7 @@ def test_a_secret_that_is_too_long_to_be_searched_for_leaves_no_excerpt_of_a_lon
         ("\u202egnp.exe", "\\u202egnp.exe"),
         ("\U000e0001", "\\U000e0001"),
         ("a\n\tb", "a\n\tb"),
+        ("a\r\nb\rc", "a\nb\\x0dc"),
         ("größe 👩", "größe 👩"),
     ],
 )

@@ -42,14 +42,15 @@ def excerpt(text: str, most: int, redact: Callable[[str], str], longest: int) ->
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of what is no printable character, line break or tab.
+    """The text with escapes in place of what is no printable character, line break (CRLF as LF) or tab.
 
     Neither PostgreSQL nor a terminal gets what it could stumble over: NUL, halves of characters, control sequences,
     and marks that turn the direction of writing.
     """
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() or each in "\n\t" else _escaped(each) for each in text)
+    lines = text.replace("\r\n", "\n")
+    return "".join(each if each.isprintable() or each in "\n\t" else _escaped(each) for each in lines)
 
 
 def _escaped(character: str) -> str:
