@@ -75,11 +75,11 @@ class LineReader:
         self._waiting += data
 
 
-def shown(data: bytes) -> str:
-    """A part of what a server sent, short and printable, for a message."""
-    text = data[: 4 * _MAX_TOLD].decode("utf-8", "replace")
+def shown(data: bytes, most: int = _MAX_TOLD) -> str:
+    """A part of what a server sent, of at most so many characters and printable, for a message."""
+    text = data[: 4 * most].decode("utf-8", "replace")
     plain = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return f"{plain[:_MAX_TOLD]}…" if len(plain) > _MAX_TOLD or len(data) > 4 * _MAX_TOLD else plain
+    return f"{plain[:most]}…" if len(plain) > most or len(data) > 4 * most else plain
 
 
 def _begins_with_code(line: bytes) -> bool:

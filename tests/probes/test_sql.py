@@ -186,6 +186,11 @@ async def test_mariadb_lets_an_account_in(on_mariadb: Run) -> None:
     assert (observation.outcome, observation.message) == (Outcome.SUCCESS, None)
 
 
+async def test_mariadb_tells_where_a_query_is_wrong(on_mariadb: Run) -> None:
+    message = str((await on_mariadb(query="SELEC 1")).message)
+    assert message.endswith("near 'SELEC 1' at line 1 (SQLSTATE 42000)")
+
+
 async def test_mariadb_refuses_a_wrong_password(on_mariadb: Run) -> None:
     observation = await on_mariadb(password="wrong")
     assert observation.reason is Reason.AUTHENTICATION

@@ -24,6 +24,8 @@ Session = PostgresSession | MySqlSession
 
 _PORTS: Final[Mapping[SqlDialect, int]] = {SqlDialect.POSTGRESQL: 5432, SqlDialect.MYSQL: 3306}
 _SUCCESS: Final = "00000"
+# MariaDB tells where a query is wrong behind the first 120 characters.
+_MOST_TOLD: Final = 300
 # Classes and states of SQLSTATE; MySQL says some by a number of its own alone.
 _REFUSED_LOGINS: Final = frozenset({"28000", "28P01"})
 _READ_ONLY: Final = frozenset({"25006"})
@@ -101,7 +103,7 @@ def _quoted(text: str) -> str:
 
 
 def _failure(error: SqlError) -> ProbeFailure:
-    said = f"{shown(error.message.encode())} (SQLSTATE {shown(error.state.encode())})"
+    said = f"{shown(error.message.encode(), _MOST_TOLD)} (SQLSTATE {shown(error.state.encode())})"
     if error.state in _REFUSED_LOGINS:
         return ProbeFailure(Reason.AUTHENTICATION, f"the login was refused: {said}")
     if error.state in _READ_ONLY or error.code == _READ_ONLY_CODE:
