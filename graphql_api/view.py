@@ -9,13 +9,16 @@ from typing import Any, Final
 import orjson
 import structlog
 from cross_web import HTTPException
+from graphql import GraphQLError, OperationType, get_operation_ast
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 
 from graphql_api.context import DEFAULT_RECEIVER_URL, Context, Hints
+from graphql_api.documents import prepare
 from graphql_api.errors import UNAVAILABLE, log_crash, what_is_told
 from graphql_api.limits import MAXIMUM_BODY_BYTES
 from graphql_api.schema import schema
@@ -26,6 +29,9 @@ from tocsin.services.accounts import Authenticator, Principal
 # Who sends a body more slowly is not waited for.
 _BODY_SECONDS: Final = 10.0
 _ALLOWED: Final = "GET, POST"
+_SUBSCRIBE: Final = (
+    "Send a subscription to /graphql/stream with the header Accept: text/event-stream, or to /graphql over a WebSocket."
+)
 
 
 class RefusedRequestError(Exception):
@@ -108,6 +114,12 @@ class GraphQLView(GraphQL[Context, None]):
         accepted = request.headers.get("accept", "")
         return request.method == "GET" and "text/html" in accepted and request.query_params.get("query") is None
 
+    async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed on as it comes
+        """Execute a query or a mutation. Raises RefusedRequestError for a subscription, which has ways of its own."""
+        if _is_subscription(kwargs["request_data"]):
+            raise RefusedRequestError(406, "NOT_ACCEPTABLE", _SUBSCRIBE)
+        return await super().execute_operation(*args, **kwargs)
+
     def parse_json(self, data: str | bytes) -> Any:  # noqa: ANN401 - Strawberry's own signature
         """Read the body, or the variables of a query by GET."""
         parsed = super().parse_json(data)
@@ -120,6 +132,16 @@ class GraphQLView(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> bytes:
         return orjson.dumps(data)
+
+
+def _is_subscription(asked: GraphQLRequestData) -> bool:
+    """Whether this is one; what cannot be parsed is refused when it is executed."""
+    try:
+        document = prepare(schema._schema, asked.query or "").document  # noqa: SLF001 - as `Documents` does
+    except GraphQLError:
+        return False
+    operation = get_operation_ast(document, asked.operation_name)
+    return operation is not None and operation.operation is OperationType.SUBSCRIPTION
 
 
 def _require_json(request: Request) -> None:

@@ -151,6 +151,20 @@ async def test_a_mutation_cannot_be_made_by_get(client: Any) -> None:
     assert (await client.data("{ sites { nodes { id } } }"))["nodes"] == []
 
 
+@pytest.mark.parametrize("accept", ["*/*", "multipart/mixed", 'multipart/mixed; subscriptionSpec="1.0"'])
+async def test_a_subscription_is_sent_to_where_it_can_be_answered(client: Any, accept: str) -> None:
+    query = "subscription { checkResults { cursor } }"
+    response = await post(client, json={"query": query}, headers={"accept": accept})
+    assert (response.status_code, code(response)) == (406, "NOT_ACCEPTABLE")
+    assert "/graphql/stream with the header Accept: text/event-stream" in response.text
+
+
+async def test_a_query_beside_a_subscription_is_answered(client: Any) -> None:
+    query = "subscription S { checkResults { cursor } } query Q { viewer { permission } }"
+    response = await post(client, json={"query": query, "operationName": "Q"})
+    assert response.json() == {"data": {"viewer": {"permission": "FULL"}}}
+
+
 @pytest.mark.parametrize("variables", ["[1]", "nonsense", "1"])
 async def test_variables_of_a_get_are_an_object(client: Any, variables: str) -> None:
     response = await get(client, query=VIEWER, variables=variables)
