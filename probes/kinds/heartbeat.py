@@ -7,7 +7,7 @@ from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
 from tocsin.domain.facts import Source
-from tocsin.domain.heartbeats import Heartbeat, judged
+from tocsin.domain.heartbeats import MAXIMUM_PAYLOAD_BYTES, Heartbeat, judged
 from tocsin.domain.observations import Outcome, Reason
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
 
@@ -20,11 +20,22 @@ async def probe_heartbeat(target: HeartbeatTarget, engine: Engine, trace: Trace)
         raise ProbeFailure(Reason.HEARTBEAT_AWAITED, "nothing can report in before the check is saved")
     trace.enter(Phase.PROCESSING)
     trace.timeout_outcome = Outcome.UNKNOWN  # Only the database is waited for.
-    with_payload = trace.tells_all or trace.wants(Source.BODY) or trace.wants(Source.JSON)
+    asserts_on_payload = trace.wants(Source.BODY) or trace.wants(Source.JSON)
+    with_payload = trace.tells_all or asserts_on_payload
     heartbeat, reception = await engine.heartbeats.of(trace.check_id, with_payload=with_payload)
     _note(heartbeat, trace)
     if verdict := judged(heartbeat, target.rhythm, reception, engine.now()):
         raise ProbeFailure(verdict.reason, verdict.message)
+    if asserts_on_payload and heartbeat.last is not None:
+        _require_whole_payload(heartbeat.last.size)
+
+
+def _require_whole_payload(size_bytes: int) -> None:
+    """What is cut tells nothing of the rest. The job did report in time, so this is no failure of it."""
+    if size_bytes > MAXIMUM_PAYLOAD_BYTES:
+        kept = f"only the first {MAXIMUM_PAYLOAD_BYTES:,} of {size_bytes:,} bytes of the payload are kept"
+        message = f"{kept}, so nothing can be asserted on it; send less"
+        raise ProbeFailure(Reason.BODY_LIMIT, message, Outcome.UNKNOWN)
 
 
 def _note(heartbeat: Heartbeat, trace: Trace) -> None:

@@ -72,6 +72,30 @@ async def test_a_payload_can_be_asserted_on(engine: Engine, payload: str, outcom
     assert (await judge(engine, report(MINUTE, payload=payload), assertions=[ROWS])).outcome is outcome
 
 
+LONG = '{"rows": 30, "names": "' + "n" * 11_000 + '"}'
+SMALL = {"source": "SIZE", "operator": "LESS", "value": "20000"}
+CONDITION = {"expression": "json.rows > 10"}
+
+
+@pytest.mark.parametrize("expected", [{"assertions": [ROWS]}, {"conditions": [CONDITION]}])
+async def test_nothing_is_decided_by_a_part_of_a_payload(engine: Engine, expected: dict[str, Any]) -> None:
+    cut = replace(report(MINUTE, payload=LONG[:10_000]), size=len(LONG))
+    seen = await judge(engine, cut, **expected)
+    assert (seen.outcome, seen.reason) == (Outcome.UNKNOWN, Reason.BODY_LIMIT)
+    kept = f"only the first 10,000 of {len(LONG):,} bytes of the payload are kept"
+    assert seen.message == f"{kept}, so nothing can be asserted on it; send less"
+
+
+async def test_the_size_of_a_payload_that_was_cut_can_be_asserted_on(engine: Engine) -> None:
+    cut = replace(report(MINUTE, payload=LONG[:10_000]), size=len(LONG))
+    assert (await judge(engine, cut, assertions=[SMALL])).outcome is Outcome.SUCCESS
+
+
+async def test_a_payload_of_just_what_is_kept_can_be_asserted_on(engine: Engine) -> None:
+    payload = '{"rows": 3}'.ljust(10_000)
+    assert (await judge(engine, report(MINUTE, payload=payload), assertions=[ROWS])).outcome is Outcome.SUCCESS
+
+
 @pytest.mark.parametrize(
     ("took", "outcome"),
     [(MINUTE / 2, Outcome.SUCCESS), (2 * MINUTE, Outcome.FAILURE), (None, Outcome.FAILURE)],
