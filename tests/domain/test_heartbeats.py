@@ -222,12 +222,12 @@ def test_a_report_shortly_before_its_time_is_of_that_time() -> None:
     assert reason_of_night("2026-06-01 02:29:45", "2026-06-01 03:00") is None
 
 
-def test_what_is_late_by_cron_names_the_zone() -> None:
+def test_what_is_late_by_cron_says_when_it_was_due_by_the_clocks_of_its_zone() -> None:
     heartbeat = received(Heartbeat(), Report(ReportKind.SUCCESS, in_berlin("2026-06-01 02:31")))
     now = in_berlin("2026-06-02 05:00")
     verdict = judged(heartbeat, NIGHTLY, Reception(now), now)
     assert verdict
-    assert verdict.message == "last reported 26 h ago, due by 30 2 * * * in Europe/Berlin + 20 min grace"
+    assert verdict.message == "last reported 26 h ago, was due at 2026-06-02 02:30 (Europe/Berlin) + 20 min grace"
 
 
 ZONES = st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "UTC"])

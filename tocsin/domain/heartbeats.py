@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from tocsin.domain.cron import Cron, cron_instants
 from tocsin.domain.observations import Reason
@@ -182,7 +183,7 @@ def _judged_late(last_at: datetime, rhythm: Rhythm, interruptions: Interruptions
     if now <= rhythm.deadline_after(since):
         message = f"last reported {_ago(last_at, now)}, but reports could not come in until {_ago(since, now)}"
         return Verdict(Reason.HEARTBEAT_AWAITED, message)
-    message = f"last reported {_ago(last_at, now)}, due {_due(rhythm)} + {_span(rhythm.grace)} grace"
+    message = f"last reported {_ago(last_at, now)}, {_due(rhythm, since)} + {_span(rhythm.grace)} grace"
     return Verdict(Reason.HEARTBEAT_OVERDUE, message)
 
 
@@ -191,9 +192,13 @@ def _failure(report: Report, now: datetime) -> str:
     return f"reported a failure{code} {_ago(report.received_at, now)}"
 
 
-def _due(rhythm: Rhythm) -> str:
-    due = rhythm.due
-    return f"every {_span(due)}" if isinstance(due, timedelta) else f"by {due.expression} in {due.time_zone}"
+def _due(rhythm: Rhythm, since: datetime) -> str:
+    """What followed a report of this instant, when its deadline is past."""
+    if isinstance(rhythm.due, timedelta):
+        return f"due every {_span(rhythm.due)}"
+    zone = rhythm.due.time_zone
+    due = (rhythm.deadline_after(since) - rhythm.grace).astimezone(ZoneInfo(zone))
+    return f"was due at {due:%Y-%m-%d %H:%M} ({zone})"
 
 
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
