@@ -2,6 +2,7 @@
 
 import _ssl
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -113,6 +114,7 @@ async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, 
     try:
         await secured.handshake()
     except ssl.SSLCertVerificationError as exc:
+        _note_refused(secured, trace)
         message = verification_message(exc.verify_code, host, secured.earliest_expiry(), exc.verify_message)
         raise ProbeFailure(Reason.TLS, message) from exc
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
@@ -134,6 +136,13 @@ def _note_certificates(secured: TlsConnection, trace: Trace) -> None:
     expiry = secured.earliest_expiry()
     if expiry is not None and (trace.certificate_expires_at is None or expiry < trace.certificate_expires_at):
         trace.certificate_expires_at = expiry
+
+
+def _note_refused(secured: TlsConnection, trace: Trace) -> None:
+    """Keep what a certificate says that was not accepted, for it tells what to repair."""
+    # It may hold anything, also names that cannot be read.
+    with suppress(ValueError):
+        trace.facts[Source.CERTIFICATE] = secured.describe_certificates()
 
 
 def verification_message(code: int, host: str, expiry: datetime | None, words: str = "") -> str:

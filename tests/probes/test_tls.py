@@ -4,17 +4,21 @@ import asyncio
 import ssl
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
+from probes.runner import look
 from probes.wire.tls import _expiry
 from probes.wire.tls_contexts import TlsContexts
 from tests.probes.certificates import LONG, NOW, Authority
 from tests.probes.conftest import STARTED_AT
 from tests.probes.serving import Observe, Serve, read_request
+from tocsin.domain.facts import Source
 from tocsin.domain.observations import Outcome, Reason
+from tocsin.domain.targets.http import HttpTarget
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -134,6 +138,20 @@ async def test_a_certificate_for_another_host_fails(serve: Serve, observe: Obser
     by_address = await observe(f"https://127.0.0.1:{port}/")
     assert by_name.message == "the certificate is not valid for the host localhost"
     assert by_address.message == "the certificate is not valid for the address 127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("server", "names"), [({"host": "other.example"}, ["other.example"]), ({"expires_at": NOW}, None)]
+)
+async def test_a_certificate_that_is_refused_is_kept_as_a_fact(
+    serve: Serve, engine: Engine, authority: Authority, server: dict[str, Any], names: list[str] | None
+) -> None:
+    port = await serve(_answer, authority.server_context(**server))
+    seen = await look(HttpTarget(url=f"https://localhost:{port}/"), timedelta(seconds=10), engine)
+    certificate = seen.trace.facts[Source.CERTIFICATE]
+    assert (seen.observation.reason, certificate["issuer"]) == (Reason.TLS, "CN=Tests")
+    assert certificate["names"] == (names or ["localhost", "127.0.0.1"])
+    assert (certificate["days"] <= 0) is (names is None)
 
 
 @pytest.mark.parametrize(("padding", "outcome"), [(50, Outcome.SUCCESS), (1000, Outcome.FAILURE)])
