@@ -144,11 +144,19 @@ async def test_a_body_over_the_maximum_is_no_place_to_look_in(nginx: Nginx, engi
 @pytest.mark.proves("http", "redirects checked")
 async def test_a_redirect_of_nginx_is_followed_or_checked(nginx: Nginx, engine: Engine) -> None:
     url = nginx.url("/moved")
-    checked = {"follow_redirects": False, "expected_status": ["302"]}
+    checked = {"follow_redirects": False}
     assert (await observed(engine, url, body_contains="hello")).outcome is Outcome.SUCCESS
     assert (await observed(engine, url, **checked, expected_location=nginx.url("/"))).outcome is Outcome.SUCCESS
     elsewhere = await observed(engine, url, **checked, expected_location=nginx.url("/elsewhere"))
     assert elsewhere.reason is Reason.ASSERTION
+
+
+async def test_a_redirect_that_is_expected_must_come(nginx: Nginx, engine: Engine) -> None:
+    fields = {"follow_redirects": False, "expected_location": nginx.url("/")}
+    failed = await observed(engine, nginx.url("/hello.txt"), **fields)
+    assert (failed.reason, failed.message) == (Reason.STATUS, "expected 300-399, got 200")
+    other = await observed(engine, nginx.url("/moved"), **fields, expected_status=["301"])
+    assert (other.reason, other.message) == (Reason.STATUS, "expected 301, got 302")
 
 
 @pytest.mark.proves("http", "IP family")

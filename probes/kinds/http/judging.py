@@ -25,7 +25,7 @@ async def judge(reply: Reply, target: HttpTarget, trace: Trace) -> None:
     if not target.accepts_status(reply.status_code):
         await note_excerpt(reply, trace)
         require_welcome(reply.status_code, target.auth)
-        raise ProbeFailure(Reason.STATUS, f"expected {', '.join(target.expected_status)}, got {reply.status_code}")
+        raise ProbeFailure(Reason.STATUS, f"expected {', '.join(target.counted_statuses)}, got {reply.status_code}")
     if target.expected_location is not None:
         _require_location(target.expected_location, reply)
     if trace.wanted or target.body_contains is not None or target.accept_compression:

@@ -28,6 +28,8 @@ _ONE_BODY: Final = "cannot be combined with another body; keep one of body, json
 _METHOD_WITH_BODY: Final = "has(self.method) && !(self.method in ['GET', 'HEAD'])"
 _BODY_NEEDS_METHOD: Final = "cannot be sent with GET or HEAD; choose POST, PUT or PATCH"
 _ONE_AUTHORIZATION: Final = "cannot be combined with a header Authorization; keep one of them"
+_SUCCESSES: Final = ("200-299",)
+_REDIRECTS: Final = ("300-399",)
 _NOT_FOLLOWED: Final = "is for a redirect that is not followed; set followRedirects to false"
 
 
@@ -100,10 +102,11 @@ class HttpTarget(Target):
         default=(), max_length=50, description="Form to send as body, with its content type."
     )
     expected_status: ExpectedStatuses = Field(
-        default=("200-299",),
+        default=_SUCCESSES,
         max_length=20,
         json_schema_extra={"minItems": 1},
-        description="Statuses that count as success: single ones such as 204, or ranges such as 200-299.",
+        description="Statuses that count as success: single ones such as 204, or ranges such as 200-299. With "
+        "expectedLocation, 300-399 count in place of 200-299.",
     )
     body_contains: Annotated[str, Field(min_length=1, max_length=1024), IS_TEXT, NO_NUL] | None = Field(
         default=None, description="Text that the response's body must contain."
@@ -166,4 +169,10 @@ class HttpTarget(Target):
 
     def accepts_status(self, status_code: int) -> bool:
         """Whether a response with this status code counts as success."""
-        return status_code in statuses(self.expected_status)
+        return status_code in statuses(self.counted_statuses)
+
+    @property
+    def counted_statuses(self) -> tuple[str, ...]:
+        """The expected ones; those of redirects where one is expected, and no other status is."""
+        is_redirect_expected = self.expected_location is not None and self.expected_status == _SUCCESSES
+        return _REDIRECTS if is_redirect_expected else self.expected_status
