@@ -59,10 +59,10 @@ async def test_two_checks_have_two_keys(client: Client) -> None:
         ),
         (
             {"periodSeconds": 60, "timeZone": "UTC"},
-            "target.heartbeat",
+            "target.heartbeat.timeZone",
             "is for cron alone; leave it out, or give cron instead of periodSeconds",
         ),
-        ({"cron": "30 25 * * *"}, "target.heartbeat.cron", "has a bad hour; write 0 to 23"),
+        ({"cron": "30 25 * * *", "timeZone": "UTC"}, "target.heartbeat.cron", "has a bad hour; write 0 to 23"),
         (
             {"cron": "30 2 * * *", "timeZone": "Mars/Olympus"},
             "target.heartbeat.timeZone",

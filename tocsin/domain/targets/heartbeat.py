@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from tocsin.domain.cron import MAXIMUM_CRON_LENGTH, Cron, validate_cron, validate_time_zone
 from tocsin.domain.facts import Source
@@ -52,12 +52,18 @@ class HeartbeatTarget(Target):
         description="How many seconds late a report may be, and how long a run may take from its start to its success.",
     )
 
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_of_cron(cls, time_zone: str | None, info: ValidationInfo) -> str | None:
+        # An expression that is refused itself is not among the data.
+        if time_zone is not None and info.data.get("cron", "") is None:
+            raise ValueError(_ZONE_OF_CRON.message)
+        return time_zone
+
     @model_validator(mode="after")
     def _is_due_by_one_of_them(self) -> Self:
         if (self.period_seconds is None) == (self.cron is None):
             raise ValueError("must have exactly one of periodSeconds, cron")
-        if self.time_zone is not None and self.cron is None:
-            raise ValueError(_ZONE_OF_CRON.message)
         return self
 
     @property
