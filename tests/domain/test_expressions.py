@@ -83,6 +83,29 @@ def test_a_condition_that_is_not_true_tells_why(expression: str, actual: str) ->
     assert str(failed) == f"condition failed: {expression}, was {actual}"
 
 
+@pytest.mark.parametrize(
+    "expression",
+    ["headers['Server'] == 'a'", 'headers [ "Server" ] == ""', "headers.Server == ''", "'Server' in headers"],
+)
+def test_a_header_that_is_named_with_capitals_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"must name headers in small letters: .?server.? in place of .?Server"):
+        validate_expression(expression, ALL)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["json.headers['Server'] == 1", "body == \"headers['Server']\"", "headers.server == 'A'", "'a' in headers // A"],
+)
+def test_capitals_elsewhere_are_none_of_a_header(expression: str) -> None:
+    assert validate_expression(expression, ALL) == expression
+
+
+@pytest.mark.parametrize("expression", ["latency < 300", "certificate > 14.0", "roundTrip == 3", "300 > latency"])
+def test_what_has_several_figures_is_not_compared_as_a_whole(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"no matching overload.*; name one of its figures, as in latency\.total"):
+        validate_expression(expression, ALL)
+
+
 def test_what_was_not_seen_is_no_variable() -> None:
     [failed] = judged("status == 200", {}).failed
     assert failed.actual == 'nothing: No value with name "status" found in Activation'

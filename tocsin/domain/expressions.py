@@ -28,7 +28,12 @@ VARIABLES: Final[Mapping[str, Source]] = {
     "loss": Source.LOSS,
     "roundTrip": Source.ROUND_TRIP,
 }
-_TYPES: Final = {"headers": "map<string, string>", "body": "string", "records": "list<string>"}
+_TYPES: Final = {
+    "headers": "map<string, string>",
+    "body": "string",
+    "records": "list<string>",
+    **dict.fromkeys(("latency", "certificate", "roundTrip"), "map<string, dyn>"),
+}
 # Whatever has another type would be refused beside a literal of a kin one, such as 1.5 beside 1.
 _ANY: Final = "dyn"
 # Texts and comments, whose content is none of the expression; `"""` before `"`, or it would end at once.
@@ -40,6 +45,7 @@ _QUOTED: Final = re.compile(
     re.DOTALL,
 )
 _TOKEN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\S")
+_LEXEME: Final = re.compile(f"{_QUOTED.pattern}|{_TOKEN.pattern}", re.DOTALL)
 _MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _CEL_ERROR: Final = re.compile(r"<input>:-?[0-9]+:(-?[0-9]+): ([^\n]*)")
 
@@ -62,6 +68,9 @@ def validate_expression(expression: str, known: frozenset[Source]) -> str:
         raise ValueError(_refusal(str(exc), names)) from exc
     if compiled.return_type().name() not in ("BOOL", "DYN"):
         raise ValueError("must be true or false; compare what it says, as in status == 200")
+    for name in _header_names(expression):
+        if name != name.lower():
+            raise ValueError(f"must name headers in small letters: {name.lower()} in place of {name}")
     return expression
 
 
@@ -71,7 +80,8 @@ def _refusal(error: str, names: Collection[str]) -> str:
     found = _CEL_ERROR.search(error)
     where, what = (f" at {found[1]}", found[2].replace(" (in container '')", "")) if found else ("", error[:100])
     known = f"; known are {', '.join(names)}" if "undeclared reference" in what else ""
-    return f"must be an expression in CEL, such as status == 200{where}: {what}{known}"
+    figure = "; name one of its figures, as in latency.total" if "map(string, dyn)" in what else ""
+    return f"must be an expression in CEL, such as status == 200{where}: {what}{known}{figure}"
 
 
 @lru_cache(maxsize=64)
@@ -117,6 +127,20 @@ def _reason(error: str) -> str:
 
 def _tokens(expression: str) -> Iterator[str]:
     return (match[0] for match in _TOKEN.finditer(_QUOTED.sub("''", expression)))
+
+
+def _header_names(expression: str) -> Iterator[str]:
+    """The names that stand behind `headers`, or before `in headers`; texts in their quotes."""
+    lexemes = [each for each in _LEXEME.findall(expression) if not each.startswith("//")]
+    for before, first, second, third in zip(["", *lexemes], lexemes, lexemes[1:], lexemes[2:], strict=False):
+        if (second, third) == ("in", "headers") and _is_quoted(first):
+            yield first
+        elif first == "headers" and before != "." and (second == "." or (second == "[" and _is_quoted(third))):
+            yield third
+
+
+def _is_quoted(lexeme: str) -> bool:
+    return lexeme[0] in "'\""
 
 
 def _macro_depth(expression: str) -> int:
