@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from probes.egress import EgressPolicy
 from probes.engine import Engine
-from probes.kinds.tls import probe_tls
+from probes.kinds.tls import _told_names, probe_tls
 from probes.runner import probe
 from probes.trace import Trace
 from probes.wire.certificates import covers, describe, load_chain
@@ -115,8 +115,28 @@ async def test_names_are_expected_beside_the_one_asked_for(serve: Serve, engine:
     observation = await observed(engine, port, names=["localhost", "www.example.com"])
     assert (observation.reason, observation.message) == (
         Reason.ASSERTION,
-        "the certificate is not for www.example.com",
+        "the certificate is not for www.example.com, but for localhost, 127.0.0.1",
     )
+
+
+def test_the_first_names_of_a_certificate_are_told() -> None:
+    assert _told_names(["a.example", "b.example", "c.example"]) == "a.example, b.example, c.example"
+    assert _told_names([f"{number}.example" for number in range(9)]) == "0.example, 1.example, 2.example and 6 more"
+    assert _told_names(()) == "no name"
+
+
+async def test_all_that_is_not_as_expected_is_told_at_once(serve: Serve, engine: Engine, authority: Authority) -> None:
+    port = await serve(talk_nothing, authority.server_context())
+    observation = await observed(
+        engine, port, ocsp_staple="REQUIRED", minimum_days=400, issuer="O=Others", protocols=["TLS_1_2"]
+    )
+    staple, days, issuer, protocol = str(observation.message).split("; ")
+    assert (observation.reason, "staple" in staple, "expires in" in days) == (Reason.ASSERTION, True, True)
+    assert (days.endswith("at least 400 days are expected"), issuer) == (
+        True,
+        "expected an issuer with O=Others, got CN=Tests",
+    )
+    assert protocol == "expected TLSv1.2, got TLSv1.3"
 
 
 @pytest.mark.proves("tls", "issuer")
