@@ -50,7 +50,7 @@ RunCheckResult: TypeAlias = Annotated[
     strawberry.union("RunCheckResult", description="What the probe brought, or why there is none."),
 ]
 RenewHeartbeatKeyResult: TypeAlias = Annotated[
-    Check | NotFound | Forbidden | RateLimited,
+    Check | NotFound | Conflict | Forbidden | RateLimited,
     strawberry.union("RenewHeartbeatKeyResult", description="The check with its new key, or why it has none."),
 ]
 CreateCheckArgument = Annotated[CreateCheckInput, strawberry.argument(description="The new check.")]

@@ -107,7 +107,8 @@ async def test_nobody_renews_the_key_of_another_organization(client: Client, str
 
 async def test_a_check_of_another_kind_has_no_key_to_renew(client: Client) -> None:
     check = await client.create_check(await client.create_site())
-    assert (await client.data(RENEW, id=check))["__typename"] == "NotFound"
+    refused = {"__typename": "Conflict", "message": "The check is no heartbeat but of the kind http, which has no key."}
+    assert await client.data(RENEW, id=check) == refused
     assert (await client.data(SHOW, id=check))["heartbeat"] is None
 
 

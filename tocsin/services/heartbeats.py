@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from tocsin.database import Connection
-from tocsin.domain.errors import NotFoundError
+from tocsin.domain.errors import ConflictError, NotFoundError
 from tocsin.domain.heartbeats import Heartbeat, OpenRun, Reception, Report, ReportKind, ReportSource
 from tocsin.services.scope import Scope, in_organization
 
@@ -42,13 +42,21 @@ _RENEW: Final = """
 UPDATE heartbeats h SET key = gen_random_uuid() FROM checks c
 WHERE h.check_id = $1 AND c.id = h.check_id AND c.kind = 'heartbeat' AND c.deleted_at IS NULL RETURNING h.check_id
 """
+_KIND: Final = "SELECT kind FROM checks WHERE id = $1 AND deleted_at IS NULL"
 
 
 @in_organization
 async def renew_key(scope: Scope, check_id: int) -> None:
-    """Give a check another key; the one that it had is nobody's from now on. Raises NotFoundError."""
-    if await scope.connection.fetchval(_RENEW, check_id) is None:
+    """Give a check another key; the one that it had is nobody's from now on.
+
+    Raises NotFoundError, or ConflictError for a check of another kind.
+    """
+    if await scope.connection.fetchval(_RENEW, check_id) is not None:
+        return
+    kind = await scope.connection.fetchval(_KIND, check_id)
+    if kind is None:
         raise NotFoundError("check")
+    raise ConflictError(f"The check is no heartbeat but of the kind {kind}, which has no key.")
 
 
 _SHOWN: Final = """
