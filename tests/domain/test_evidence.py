@@ -19,6 +19,10 @@ OPEN = Redactor()
 HIDING = Redactor(lambda text: text.replace(SECRET, "***"), len(SECRET))
 ATTEMPT = Attempt(NOON, timedelta(seconds=1), Outcome.FAILURE, Reason.STATUS, "expected 200-299, got 503")
 ASSERTION = JudgedAssertion("JSON", "$.status", "EQUALS", '"up"', '"down"', "DOWN")
+LONG_PARTS = ("subject", "issuer", "fingerprint", "problem", "cipher")
+ANYTHING = st.text(st.characters(), max_size=5000)
+WIDE = st.builds(lambda text, times: text * times, st.text(st.characters(), min_size=1, max_size=10), st.just(1000))
+TEXTS = st.one_of(ANYTHING, WIDE)
 
 
 def kept(facts: Facts, redactor: Redactor = OPEN) -> Evidence:
@@ -57,7 +61,29 @@ def test_a_certificate_of_many_names_tells_who_issued_it() -> None:
     certificate = {"names": ["example.com"] * 100, "issuer": "Acme", "days": 3.5}
     [(source, text)] = kept({Source.CERTIFICATE: certificate}).facts
     assert source is Source.CERTIFICATE
-    assert text.startswith('{"issuer": "Acme", "days": 3.5, "names": ["example.com"')
+    told = json.loads(text)
+    assert (told["issuer"], told["days"], set(told["names"])) == ("Acme", 3.5, {"example.com"})
+
+
+@given(st.dictionaries(st.sampled_from([*LONG_PARTS, "names"]), st.one_of(TEXTS, st.lists(TEXTS, max_size=9))))
+def test_parts_of_a_fact_are_kept_as_wholes(parts: dict[str, Any]) -> None:
+    [(_, text)] = kept({Source.CERTIFICATE: {"days": 3.5, **parts}}).facts
+    assert json.loads(text)["days"] == 3.5
+    assert len(text.encode()) <= 350
+
+
+def test_a_long_certificate_says_its_problem_its_issuer_and_its_first_name() -> None:
+    parts = dict.fromkeys(LONG_PARTS, "x" * 200)
+    [(_, text)] = kept({Source.CERTIFICATE: {**parts, "days": -1234.567, "names": ["é" * 120] * 200}}).facts
+    assert {"days", "problem", "issuer", "names"} == json.loads(text).keys()
+    assert len(json.loads(text)["names"]) == 1
+
+
+def test_no_secret_is_left_in_the_parts_of_a_fact() -> None:
+    fact = {"issuer": "x" * 74 + SECRET * 9, "names": [SECRET, "a.example"], "days": 3.5}
+    [(_, text)] = kept({Source.CERTIFICATE: fact}, HIDING).facts
+    assert "sw" not in text
+    assert json.loads(text)["names"] == ["***", "a.example"]
 
 
 def test_what_a_newer_version_has_kept_is_passed_over() -> None:
@@ -121,11 +147,6 @@ def test_a_secret_that_is_too_long_to_be_searched_for_leaves_no_excerpt_of_a_lon
 )
 def test_what_is_not_printable_is_escaped(body: str, excerpt: str) -> None:
     assert kept({Source.BODY: body}).body_excerpt == excerpt
-
-
-ANYTHING = st.text(st.characters(), max_size=5000)
-WIDE = st.builds(lambda text, times: text * times, st.text(st.characters(), min_size=1, max_size=10), st.just(1000))
-TEXTS = st.one_of(ANYTHING, WIDE)
 
 
 @given(TEXTS, st.lists(st.tuples(TEXTS, TEXTS), max_size=80), st.lists(TEXTS, max_size=80), st.lists(TEXTS, max_size=8))

@@ -22,6 +22,11 @@ EXCERPT_BYTES: Final = 2048
 MAXIMUM_BYTES: Final = 8192
 _MESSAGE_BYTES: Final = 200
 _VALUE_BYTES: Final = 300
+_FACT_BYTES: Final = _FACTS_BYTES // 2
+# So that four of a certificate's fit.
+_PART_BYTES: Final = 80
+# A certificate has more parts than fit: these say what is wrong with it.
+_FIRST_PARTS: Final = ("days", "problem", "issuer", "names", "staple", "self_signed", "protocol")
 # How many are looked at; what is beyond them would not fit.
 _MOST_ITEMS: Final = 64
 # Which facts are kept as they are; the others have a place of their own in the evidence or in the result.
@@ -101,15 +106,35 @@ def _bounded_headers(headers: Iterable[tuple[str, str]], redactor: Redactor) -> 
 def _bounded_facts(facts: Facts, redactor: Redactor) -> Iterator[tuple[Source, str]]:
     for source in _KEPT_FACTS:
         if source in facts:
-            text = json.dumps(_short_parts_first(facts[source]), ensure_ascii=False, default=str)
-            yield source, redactor.excerpt(text, _FACTS_BYTES // 2)
+            fact = facts[source]
+            if isinstance(fact, Mapping):
+                yield source, _bounded_parts(fact, redactor)
+            else:
+                text = json.dumps(fact, ensure_ascii=False, default=str)
+                yield source, redactor.excerpt(text, _FACT_BYTES)
 
 
-def _short_parts_first(fact: object) -> object:
-    """So that a certificate of many names does not hide who issued it."""
-    if isinstance(fact, Mapping):
-        return dict(sorted(fact.items(), key=lambda part: isinstance(part[1], list | tuple)))
-    return fact
+def _bounded_parts(fact: Mapping[str, Any], redactor: Redactor) -> str:
+    """JSON of as many whole parts as fit, the most telling first; a long one is shortened itself."""
+    told = "{}"
+    kept: dict[str, object] = {}
+    for name in sorted(fact, key=lambda name: _FIRST_PARTS.index(name) if name in _FIRST_PARTS else len(_FIRST_PARTS)):
+        part = _bounded_part(fact[name], redactor)
+        text = json.dumps({**kept, name: part}, ensure_ascii=False)
+        if encoded_size(text) <= _FACT_BYTES:
+            told, kept[name] = text, part
+    return told
+
+
+def _bounded_part(part: object, redactor: Redactor) -> object:
+    if isinstance(part, str):
+        return redactor.excerpt(part, _PART_BYTES)
+    if isinstance(part, list | tuple):
+        # The first always fits.
+        return list(_within(_PART_BYTES + 2, (_bounded_part(each, redactor) for each in part), lambda each: each))
+    text = json.dumps(part, ensure_ascii=False, default=str)
+    told = redactor.excerpt(text, _PART_BYTES)
+    return part if told == text else told
 
 
 def _content(facts: Facts) -> str:
