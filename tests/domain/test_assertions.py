@@ -7,7 +7,7 @@ import pytest
 from tocsin.domain.assertions import AssertionSeverity, Judgement, judge
 from tocsin.domain.comparisons import AssertionOperator
 from tocsin.domain.facts import Facts, Source
-from tocsin.domain.targets.assertions import Assertion
+from tocsin.domain.targets.assertions import Assertion, Condition
 
 FACTS: Facts = {
     Source.STATUS: 200,
@@ -101,7 +101,7 @@ UNMET = [
     ("JSON $.items[*].n LESS 5", "5"),
     ("RECORD CONTAINS 192.0.2", '["192.0.2.1","192.0.2.2"]'),
     ("LATENCY LESS 100", "120.5"),
-    ("LATENCY tls LESS 100", "nothing"),
+    ("LATENCY tls LESS 100", "nothing: there was no TLS"),
     ("CERTIFICATE days GREATER 30", "13.5"),
     (
         'JSON $.items[*] MATCHES_SCHEMA {"properties": {"n": {"maximum": 3}}}',
@@ -175,6 +175,14 @@ def test_a_fact_that_was_not_seen_is_nothing() -> None:
     assert {
         each.actual for each in judged("STATUS EQUALS 1", "BODY CONTAINS a", "RECORD CONTAINS a", facts={}).failed
     } == {"nothing"}
+
+
+def test_a_certificate_where_no_tls_was_spoken_is_missing_for_that_reason() -> None:
+    condition = Condition(expression="certificate.days > 14")
+    failed = judge([assertion("CERTIFICATE days GREATER 14")], [condition], {Source.STATUS: 200}).failed
+    assert [each.actual for each in failed] == ["nothing: there was no TLS"] * 2
+    [of_a_field] = judged("CERTIFICATE subject EXISTS").failed
+    assert of_a_field.actual == "nothing"
 
 
 def test_an_answer_without_records_has_none() -> None:

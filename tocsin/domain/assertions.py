@@ -20,6 +20,7 @@ from tocsin.domain.json_schemas import mismatch
 SHOWN_CHARACTERS: Final = 200
 _MISMATCH_CHARACTERS: Final = 60  # so that what is wrong with it is shown as well
 _NOTHING: Final = "nothing"
+_NO_TLS: Final = f"{_NOTHING}: there was no TLS"
 
 
 class AssertionSeverity(StrEnum):
@@ -125,8 +126,13 @@ def _difference(assertion: Assertion, facts: Facts, characters: int) -> str | No
     except NoValueError as exc:
         return f"{_NOTHING}: {exc}"
     if not values:
-        return None if assertion.operator is AssertionOperator.NOT_EXISTS else _NOTHING
+        return None if assertion.operator is AssertionOperator.NOT_EXISTS else _absence(assertion, facts)
     return next(_differences(assertion, values, characters), None)
+
+
+def _absence(assertion: Assertion, facts: Facts) -> str:
+    is_of_tls = assertion.source is Source.CERTIFICATE and facts.get(Source.CERTIFICATE) is None
+    return _NO_TLS if is_of_tls or (assertion.source, assertion.path) == (Source.LATENCY, "tls") else _NOTHING
 
 
 def _differences(assertion: Assertion, values: Sequence[Any], characters: int) -> Iterator[str]:
@@ -155,10 +161,11 @@ def _expected(assertion: Assertion) -> str:
 
 def _judge_condition(index: int, condition: Condition, facts: Facts) -> FailedAssertion | None:
     expression = condition.expression
+    sources = sources_of(expression)
     try:
-        actual = None if holds(expression, variables(facts, sources_of(expression))) else "false"
+        actual = None if holds(expression, variables(facts, sources)) else "false"
     except (EvaluationError, NoValueError) as exc:
-        actual = f"{_NOTHING}: {exc}"
+        actual = _NO_TLS if Source.CERTIFICATE in sources - facts.keys() else f"{_NOTHING}: {exc}"
     if actual is None:
         return None
     return FailedAssertion(index, None, None, None, expression[:SHOWN_CHARACTERS], actual, condition.severity)
