@@ -17,6 +17,7 @@ from tocsin.domain.definitions import (
     MAXIMUM_FAILURE_WINDOW,
     MAXIMUM_THRESHOLD,
 )
+from tocsin.domain.targets.heartbeat import HEARTBEAT_THRESHOLD
 from tocsin.domain.targets.model import Target
 from tocsin.domain.texts import MAXIMUM_DESCRIPTION_LENGTH, MAXIMUM_LABELS, MAXIMUM_NAME_LENGTH
 
@@ -72,7 +73,7 @@ _LABELS: Final[Schema] = {
 def _threshold(description: str, default: int) -> Schema:
     return {
         "type": "integer",
-        "description": f"{description} Default: {default}.",
+        "description": f"{description} Default: {default}, or {HEARTBEAT_THRESHOLD} of a heartbeat.",
         "format": "int32",
         "minimum": 1,
         "maximum": MAXIMUM_THRESHOLD,

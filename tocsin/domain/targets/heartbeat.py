@@ -11,6 +11,9 @@ from tocsin.domain.heartbeats import Rhythm
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.rules import Requirement, Rule
 
+# Its slots judge what has come in, which costs next to nothing and fails for no passing reason.
+HEARTBEAT_INTERVAL: Final = timedelta(seconds=10)
+HEARTBEAT_THRESHOLD: Final = 1
 _LONGEST_SECONDS: Final = 31_622_400  # a leap year
 _FIVE_FIELDS: Final = Rule(
     r'self.matches(r"^\S+(\s+\S+){4}$")',
@@ -32,10 +35,9 @@ class HeartbeatTarget(Target):
     one_of: ClassVar[tuple[str, ...]] = ("period_seconds", "cron")
     requirements: ClassVar[tuple[Requirement, ...]] = (_ZONE_OF_CRON,)
     sources: ClassVar[frozenset[Source]] = frozenset({Source.STATUS, Source.BODY, Source.JSON, Source.SIZE})
-    # Its slots judge what has come in, which costs next to nothing and fails for no passing reason.
-    default_interval: ClassVar[timedelta | None] = timedelta(seconds=10)
-    default_failure_threshold: ClassVar[int | None] = 1
-    default_success_threshold: ClassVar[int | None] = 1
+    default_interval: ClassVar[timedelta | None] = HEARTBEAT_INTERVAL
+    default_failure_threshold: ClassVar[int | None] = HEARTBEAT_THRESHOLD
+    default_success_threshold: ClassVar[int | None] = HEARTBEAT_THRESHOLD
 
     period_seconds: Annotated[int, Field(strict=True, ge=1, le=_LONGEST_SECONDS)] | None = Field(
         default=None, description="How many seconds may lie between two reports, without the grace."
