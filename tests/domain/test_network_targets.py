@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from tests.probes.examples import example_target
 from tocsin.domain.targets import parse_target
-from tocsin.domain.targets.dns import DnsTarget, as_address
+from tocsin.domain.targets.dns import DnsTarget, RecordType, as_address
 from tocsin.domain.targets.exchanges import Encoding, to_bytes
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.secrets import PLACEHOLDER, find_references
@@ -124,6 +124,36 @@ def test_a_domain_name_is_taken(name: str) -> None:
 def test_what_is_no_domain_name_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         DnsTarget(name=name)
+
+
+@pytest.mark.parametrize(
+    ("record_type", "record", "example"),
+    [
+        ("A", "nonsense", "192.0.2.10"),
+        ("A", "2001:db8::1", "192.0.2.10"),
+        ("AAAA", "192.0.2.1", "2001:db8::10"),
+        ("AAAA", "nonsense", "2001:db8::10"),
+        ("MX", "mail.example.com", "10 mail.example.com"),
+        ("MX", "first mail.example.com", "10 mail.example.com"),
+        ("MX", " ", "10 mail.example.com"),
+    ],
+)
+def test_a_record_that_is_none_of_its_type_is_refused(record_type: str, record: str, example: str) -> None:
+    with pytest.raises(ValidationError, match=f"must be {record_type} records, such as {re.escape(example)}"):
+        DnsTarget(name="a", record_type=RecordType(record_type), expected=(record,))
+
+
+@pytest.mark.parametrize(
+    ("record_type", "record"), [("A", "192.0.2.1"), ("AAAA", "2001:DB8:0::1"), ("MX", "0 ."), ("TXT", "nonsense")]
+)
+def test_a_record_of_its_type_is_taken(record_type: str, record: str) -> None:
+    assert DnsTarget(name="a", record_type=RecordType(record_type), expected=(record,)).expected == (record,)
+
+
+def test_no_ttl_lies_between_limits_in_the_wrong_order() -> None:
+    with pytest.raises(ValidationError, match="must not be below minimumTtlSeconds"):
+        DnsTarget(name="a", minimum_ttl_seconds=60, maximum_ttl_seconds=59)
+    assert DnsTarget(name="a", minimum_ttl_seconds=60, maximum_ttl_seconds=60).maximum_ttl_seconds == 60
 
 
 @pytest.mark.parametrize(("transport", "port"), [("UDP", 53), ("TCP", 53), ("TLS", 853), ("HTTPS", 443)])

@@ -1,9 +1,10 @@
 """A question to a name server, and the answer that is expected."""
 
 import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -33,6 +34,11 @@ _SERVER_NEEDED: Final = Requirement(
 )
 _NO_RECORDS_EXPECTED: Final = Requirement(
     "expected", "!has(self.rcode) || self.rcode == 'NOERROR'", "cannot come with another rcode than NOERROR"
+)
+_TTLS_IN_ORDER: Final = Requirement(
+    "maximum_ttl_seconds",
+    "!has(self.minimumTtlSeconds) || self.minimumTtlSeconds <= self.maximumTtlSeconds",
+    "must not be below minimumTtlSeconds",
 )
 _TLS_SPOKEN: Final = Requirement(
     "tls",
@@ -109,6 +115,29 @@ def as_address(name: str) -> str | None:
         return None
 
 
+def _is_ipv4(text: str) -> bool:
+    return ":" not in (as_address(text.strip()) or ":")
+
+
+def _is_ipv6(text: str) -> bool:
+    return ":" in (as_address(text.strip()) or "")
+
+
+def _is_mx(text: str) -> bool:
+    return re.fullmatch(r"\s*[0-9]{1,5}\s+\S+\s*", text) is not None
+
+
+class _Content(NamedTuple):
+    takes: Callable[[str], bool]
+    example: str
+
+
+# Of the types whose records have one form alone.
+_CONTENTS: Final[Mapping[RecordType, _Content]] = {
+    RecordType.A: _Content(_is_ipv4, "192.0.2.10"),
+    RecordType.AAAA: _Content(_is_ipv6, "2001:db8::10"),
+    RecordType.MX: _Content(_is_mx, "10 mail.example.com"),
+}
 ExpectedRecord = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_validate_text), _NO_NUL]
 Ttl = Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)]
 
@@ -117,7 +146,13 @@ class DnsTarget(Target):
     """A name server that must answer a question as expected."""
 
     kind: ClassVar[str] = "dns"
-    requirements: ClassVar[tuple[Requirement, ...]] = (_FOR_PTR, _SERVER_NEEDED, _NO_RECORDS_EXPECTED, _TLS_SPOKEN)
+    requirements: ClassVar[tuple[Requirement, ...]] = (
+        _FOR_PTR,
+        _SERVER_NEEDED,
+        _NO_RECORDS_EXPECTED,
+        _TTLS_IN_ORDER,
+        _TLS_SPOKEN,
+    )
     sources: ClassVar[frozenset[Source]] = frozenset({Source.STATUS, Source.RECORD, Source.SIZE, Source.CERTIFICATE})
 
     record_type: RecordType = Field(default=RecordType.A, description="Type of the records that are asked for.")
@@ -178,7 +213,17 @@ class DnsTarget(Target):
     def _records_come_without_an_error(cls, expected: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if expected and info.data.get("rcode", DnsCode.NOERROR) is not DnsCode.NOERROR:
             raise ValueError(_NO_RECORDS_EXPECTED.message)
+        record_type = info.data.get("record_type", RecordType.TXT)
+        if record_type in _CONTENTS and not all(map(_CONTENTS[record_type].takes, expected)):
+            raise ValueError(f"must be {record_type} records, such as {_CONTENTS[record_type].example}")
         return expected
+
+    @field_validator("maximum_ttl_seconds")
+    @classmethod
+    def _ttls_are_in_order(cls, most: int | None, info: ValidationInfo) -> int | None:
+        if most is not None and most < (info.data.get("minimum_ttl_seconds") or 0):
+            raise ValueError(_TTLS_IN_ORDER.message)
+        return most
 
     @property
     def endpoint_port(self) -> int:
