@@ -106,7 +106,8 @@ class CreateCheckInput:
     )
     schedule: ScheduleInput | None = strawberry.field(description=_SCHEDULE, default=UNSET)
     timeout_seconds: float | None = strawberry.field(
-        description=f"{_TIMEOUT} When absent: {DEFAULT_TIMEOUT.total_seconds():g}, or the interval if it is shorter.",
+        description=f"{_TIMEOUT} When absent: {DEFAULT_TIMEOUT.total_seconds():g}, or less where that is needed for "
+        "all attempts and the delays between them to fit into the interval.",
         default=UNSET,
     )
     retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} When absent: none.", default=UNSET)
@@ -140,7 +141,10 @@ class UpdateCheckInput:
     )
     interval_seconds: int | None = strawberry.field(description=_INTERVAL, default=UNSET)
     schedule: ScheduleInput | None = strawberry.field(description=_SCHEDULE, default=UNSET)
-    timeout_seconds: float | None = strawberry.field(description=_TIMEOUT, default=UNSET)
+    timeout_seconds: float | None = strawberry.field(
+        description=f"{_TIMEOUT} It does not follow the interval: send a shorter one along with a shorter interval.",
+        default=UNSET,
+    )
     retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} Of 0 attempts: none.", default=UNSET)
     failure_threshold: int | None = strawberry.field(description=_FAILURES, default=UNSET)
     success_threshold: int | None = strawberry.field(description=_SUCCESSES, default=UNSET)

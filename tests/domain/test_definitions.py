@@ -154,3 +154,17 @@ def test_labels_are_named_as_in_kubernetes(name: str) -> None:
     definition, _ = defined({"labels": [(name, "")]})
     assert definition is not None
     assert definition.labels == {name: ""}
+
+
+def test_a_window_alone_is_told_of_the_default_threshold() -> None:
+    problems: list[FieldProblem] = []
+    define({"name": "front", "failure_window": 2, **http()}, problems)
+    message = "must be from the failure threshold, which is 3 by default, to 60: it has room for the failing slots"
+    assert problems == [FieldProblem(("failure_window",), message)]
+
+
+def test_a_window_has_room_for_the_threshold_of_its_kind() -> None:
+    heartbeat: DefinitionFields = {"target": ("heartbeat", {"period_seconds": 60})}
+    definition, _ = defined({**heartbeat, "failure_window": 2})
+    assert definition is not None
+    assert (definition.failure_threshold, definition.failure_window) == (1, 2)

@@ -160,10 +160,21 @@ async def test_an_update_may_turn_an_interval_into_a_cron_expression_and_back(cl
     assert back == made
 
 
-async def test_a_shorter_interval_takes_the_timeout_with_it(client: Any, site: str) -> None:
-    made = await create(client, site, timeoutSeconds=30)
-    changed = await client.data(UPDATE, id=made["id"], input={"intervalSeconds": 5})
-    assert changed["timeoutSeconds"] == 5
+async def test_a_shorter_interval_must_come_with_a_timeout_that_fits(client: Any, site: str) -> None:
+    made = await create(client, site, intervalSeconds=30, timeoutSeconds=10)
+    refused = await client.data(UPDATE, id=made["id"], input={"intervalSeconds": 5})
+    (problem,) = refused["problems"]
+    assert problem["path"] == "timeoutSeconds"
+    assert problem["message"].endswith("at most the interval; timeoutSeconds stays 10 unless another one is sent along")
+    changed = await client.data(UPDATE, id=made["id"], input={"intervalSeconds": 5, "timeoutSeconds": 5})
+    assert (changed["intervalSeconds"], changed["timeoutSeconds"]) == (5, 5)
+
+
+async def test_a_threshold_above_the_failure_window_is_the_one_to_blame(client: Any, site: str) -> None:
+    made = await create(client, site, failureWindow=5)
+    refused = await client.data(UPDATE, id=made["id"], input={"failureThreshold": 10})
+    message = "must be at most the failure window, which stays 5 unless another failureWindow is sent along"
+    assert refused["problems"] == [{"path": "failureThreshold", "message": message}]
 
 
 async def test_a_description_is_kept_until_another_one_is_given(client: Any, site: str) -> None:

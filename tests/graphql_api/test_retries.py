@@ -57,6 +57,9 @@ async def test_retries_that_come_later_must_leave_room_for_the_timeout(client: A
     assert [problem["path"] for problem in refused["problems"]] == ["retries"]
 
 
-async def test_a_shorter_interval_takes_the_timeout_of_each_attempt_with_it(client: Any) -> None:
+async def test_a_shorter_interval_leaves_the_timeout_of_each_attempt_alone(client: Any) -> None:
     made = await create(client, retries=TWICE, timeoutSeconds=15)
-    assert (await update(client, made, intervalSeconds=30))["timeoutSeconds"] == 9.5
+    (problem,) = (await update(client, made, intervalSeconds=30))["problems"]
+    assert problem["path"] == "retries"
+    assert problem["message"].endswith("timeoutSeconds stays 15 unless another one is sent along")
+    assert (await update(client, made, intervalSeconds=30, timeoutSeconds=9))["timeoutSeconds"] == 9

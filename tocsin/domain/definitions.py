@@ -109,7 +109,8 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
     timeout = _read_timeout(fields.get("timeout_seconds"), schedule, retries, problems)
     failure = _read_threshold("failure_threshold", fields.get("failure_threshold"), problems)
     success = _read_threshold("success_threshold", fields.get("success_threshold"), problems)
-    window = _read_failure_window(fields.get("failure_window"), failure, problems)
+    default = (target and target.default_failure_threshold) or DEFAULT_FAILURE_THRESHOLD
+    window = _read_failure_window(fields.get("failure_window"), failure, default, problems)
     locations = _read_locations(fields.get("locations"), problems)
     quorum = _read_quorum(fields.get("quorum"), locations, problems)
     labels = read_labels(fields.get("labels") or (), problems)
@@ -123,7 +124,7 @@ def define(fields: DefinitionFields, problems: list[FieldProblem]) -> Definition
         schedule=schedule,
         timeout=timeout,
         retries=retries,
-        failure_threshold=failure or target.default_failure_threshold or DEFAULT_FAILURE_THRESHOLD,
+        failure_threshold=failure or default,
         success_threshold=success or target.default_success_threshold or DEFAULT_SUCCESS_THRESHOLD,
         failure_window=window,
         locations=locations,
@@ -236,10 +237,13 @@ def _read_threshold(name: str, given: int | None, problems: list[FieldProblem]) 
     return given
 
 
-def _read_failure_window(given: int | None, threshold: int | None, problems: list[FieldProblem]) -> int | None:
-    if given is not None and not (threshold or DEFAULT_FAILURE_THRESHOLD) <= given <= MAXIMUM_FAILURE_WINDOW:
-        message = f"must be from the failure threshold to {MAXIMUM_FAILURE_WINDOW}: it has room for the failing slots"
-        problems.append(FieldProblem(("failure_window",), message))
+def _read_failure_window(
+    given: int | None, failure: int | None, default: int, problems: list[FieldProblem]
+) -> int | None:
+    if given is not None and not (failure or default) <= given <= MAXIMUM_FAILURE_WINDOW:
+        threshold = f"the failure threshold, {failure or f'which is {default} by default'}"
+        limits = f"from {threshold}, to {MAXIMUM_FAILURE_WINDOW}"
+        problems.append(FieldProblem(("failure_window",), f"must be {limits}: it has room for the failing slots"))
     return given
 
 

@@ -7,9 +7,9 @@ incidents, event counters.
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tocsin.domain.definitions import Definition, DefinitionFields, define, longest_timeout
+from tocsin.domain.changes import beside_kept
+from tocsin.domain.definitions import Definition, DefinitionFields, define
 from tocsin.domain.errors import FieldProblem, InvalidInputError, NotFoundError
-from tocsin.domain.retries import Retries
 from tocsin.domain.schedule import MILLISECOND, Cron
 from tocsin.domain.status import Status
 from tocsin.domain.targets.heartbeat import HeartbeatTarget
@@ -154,7 +154,9 @@ async def update_check(
     """
     check = await _lock(scope, check_id)
     problems: list[FieldProblem] = []
-    definition = define(_merged(check, changes, await location_names(scope.connection, check.location_ids)), problems)
+    merged = _merged(check, changes, await location_names(scope.connection, check.location_ids))
+    definition = define(merged, problems)
+    problems = [beside_kept(problem, merged, changes) for problem in problems]
     site_id = check.site_id if site is None else await _lock_site(scope, site[0], problems)
     if definition is not None:
         await require_secrets(scope, definition, problems)
@@ -187,11 +189,12 @@ async def change(scope: Scope, check: Check, site_id: int, definition: Definitio
 
 
 def _merged(check: Check, changes: DefinitionFields, locations: list[str]) -> DefinitionFields:
-    """The stored fields with the changes over them. A stored timeout that no longer fits is left to the default."""
+    """The stored fields with the changes over them."""
     merged: DefinitionFields = {
         "name": check.name,
         "description": check.description,
         "target": (check.kind, check.target),
+        "timeout_seconds": check.timeout_ms / 1000,
         "retries": {
             "attempts": check.retry_attempts,
             "delay_seconds": check.retry_delay_ms / 1000,
@@ -209,17 +212,7 @@ def _merged(check: Check, changes: DefinitionFields, locations: list[str]) -> De
         if check.cron is not None and check.time_zone is not None:
             merged["schedule"] = {"cron": check.cron, "time_zone": check.time_zone}
     merged.update(changes)
-    if "timeout_seconds" not in changes and _timeout_fits(check, merged, with_retries="retries" not in changes):
-        merged["timeout_seconds"] = check.timeout_ms / 1000
     return merged
-
-
-def _timeout_fits(check: Check, fields: DefinitionFields, *, with_retries: bool) -> bool:
-    seconds = fields.get("interval_seconds")
-    longest = longest_timeout(None if seconds is None else timedelta(seconds=seconds))
-    timeout = check.timeout_ms * MILLISECOND
-    retries = Retries(check.retry_attempts, check.retry_delay_ms * MILLISECOND, check.retry_backoff)
-    return (retries.longest_run(timeout) if with_retries else timeout) <= longest
 
 
 @in_organization
