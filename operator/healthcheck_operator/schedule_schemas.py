@@ -8,6 +8,7 @@ from healthcheck_operator.schema_parts import RULES, Schema
 from tocsin.domain.cron import MAXIMUM_CRON_LENGTH
 from tocsin.domain.definitions import DEFAULT_INTERVAL, DEFAULT_TIMEOUT, MAXIMUM_TIMEOUT, MINIMUM_TIMEOUT
 from tocsin.domain.schedule import MAXIMUM_INTERVAL, MINIMUM_INTERVAL
+from tocsin.domain.targets.heartbeat import HEARTBEAT_INTERVAL
 
 _MONTHS: Final = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
 _DAYS: Final = "SUN|MON|TUE|WED|THU|FRI|SAT"
@@ -32,7 +33,8 @@ CRON_PATTERN: Final = r"(?i)^\s*" + r"\s+".join(
 INTERVAL: Final[Schema] = {
     "type": "string",
     "description": "How often it is due, in whole seconds from 1s to 24h, such as 30s or 5m; not together with "
-    f"schedule. Default, without a schedule: {format_duration(DEFAULT_INTERVAL)}.",
+    f"schedule. Default, without a schedule: {format_duration(DEFAULT_INTERVAL)}, or "
+    f"{format_duration(HEARTBEAT_INTERVAL)} of a heartbeat.",
     "maxLength": MAXIMUM_DURATION_LENGTH,
     "pattern": DURATION_PATTERN,
     RULES: [
@@ -49,7 +51,7 @@ INTERVAL: Final[Schema] = {
 TIMEOUT: Final[Schema] = {
     "type": "string",
     "description": f"How long a probe may take, at most the interval, such as 500ms or 5s. Default: "
-    f"{format_duration(DEFAULT_TIMEOUT)}, or the interval if that is shorter.",
+    f"{format_duration(DEFAULT_TIMEOUT)}, or less for all attempts and delays to fit into the interval.",
     "maxLength": MAXIMUM_DURATION_LENGTH,
     "pattern": DURATION_PATTERN,
     RULES: [
