@@ -48,6 +48,14 @@ def test_interval_schedule_and_timeout_have_no_default() -> None:
     assert [name for name, schema in spec.items() if "default" in schema] == ["deletionPolicy"]
 
 
+def test_other_defaults_of_heartbeats_are_told() -> None:
+    spec = version()["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    assert spec["interval"]["description"].endswith("Default, without a schedule: 1m, or 10s of a heartbeat.")
+    thresholds = spec["thresholds"]["properties"]
+    assert thresholds["failure"]["description"].endswith("Default: 3, or 1 of a heartbeat.")
+    assert thresholds["success"]["description"].endswith("Default: 2, or 1 of a heartbeat.")
+
+
 def test_the_columns_are_those_that_people_look_for() -> None:
     columns = [(column["name"], column.get("priority", 0)) for column in version()["additionalPrinterColumns"]]
     assert [name for name, priority in columns if not priority] == [
