@@ -27,6 +27,7 @@ from tocsin.domain.retries import (
     NO_RETRIES,
     RetriesFields,
 )
+from tocsin.domain.targets.heartbeat import HEARTBEAT_INTERVAL, HEARTBEAT_THRESHOLD
 from tocsin.domain.texts import MAXIMUM_DESCRIPTION_LENGTH, MAXIMUM_KEY_LENGTH, MAXIMUM_LABELS, MAXIMUM_NAME_LENGTH
 
 _NAME = f"Name, for people: 1 to {MAXIMUM_NAME_LENGTH} characters."
@@ -39,6 +40,7 @@ _TIMEOUT = (
 )
 _FAILURES = f"How many slots must fail in a row for DOWN: 1 to {MAXIMUM_THRESHOLD}."
 _SUCCESSES = f"How many slots must succeed in a row for the way back: 1 to {MAXIMUM_THRESHOLD}."
+_OR_OF_HEARTBEATS = f", or {HEARTBEAT_THRESHOLD} of a heartbeat"
 _RETRIES = (
     "How a run goes on when it fails. All attempts and the delays between them must fit into the interval, and into "
     f"{MAXIMUM_TIMEOUT.total_seconds():g} seconds."
@@ -102,7 +104,9 @@ class CreateCheckInput:
     name: str = strawberry.field(description=_NAME)
     target: TargetInput = strawberry.field(description="What to probe.")
     interval_seconds: int | None = strawberry.field(
-        description=f"{_INTERVAL} {DEFAULT_INTERVAL.total_seconds():g} when neither is given.", default=UNSET
+        description=f"{_INTERVAL} {DEFAULT_INTERVAL.total_seconds():g} when neither is given, or "
+        f"{HEARTBEAT_INTERVAL.total_seconds():g} of a heartbeat.",
+        default=UNSET,
     )
     schedule: ScheduleInput | None = strawberry.field(description=_SCHEDULE, default=UNSET)
     timeout_seconds: float | None = strawberry.field(
@@ -112,10 +116,10 @@ class CreateCheckInput:
     )
     retries: RetriesInput | None = strawberry.field(description=f"{_RETRIES} When absent: none.", default=UNSET)
     failure_threshold: int | None = strawberry.field(
-        description=f"{_FAILURES} When absent: {DEFAULT_FAILURE_THRESHOLD}.", default=UNSET
+        description=f"{_FAILURES} When absent: {DEFAULT_FAILURE_THRESHOLD}{_OR_OF_HEARTBEATS}.", default=UNSET
     )
     success_threshold: int | None = strawberry.field(
-        description=f"{_SUCCESSES} When absent: {DEFAULT_SUCCESS_THRESHOLD}.", default=UNSET
+        description=f"{_SUCCESSES} When absent: {DEFAULT_SUCCESS_THRESHOLD}{_OR_OF_HEARTBEATS}.", default=UNSET
     )
     failure_window: int | None = strawberry.field(
         description=f"{_FAILURE_WINDOW} When absent: in a row.", default=UNSET

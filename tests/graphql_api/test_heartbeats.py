@@ -41,6 +41,17 @@ async def test_its_slots_come_every_ten_seconds_and_one_decides(client: Client) 
     assert (made["intervalSeconds"], made["failureThreshold"], made["successThreshold"]) == (10, 1, 1)
 
 
+_FIELDS = '{ __type(name: "CreateCheckInput") { inputFields { name description } } }'
+
+
+async def test_other_defaults_of_heartbeats_are_told(client: Client) -> None:
+    given = (await client.data(_FIELDS))["inputFields"]
+    told = {each["name"]: each["description"] for each in given}
+    assert told["intervalSeconds"].endswith("60 when neither is given, or 10 of a heartbeat.")
+    assert told["failureThreshold"].endswith("When absent: 3, or 1 of a heartbeat.")
+    assert told["successThreshold"].endswith("When absent: 2, or 1 of a heartbeat.")
+
+
 async def test_two_checks_have_two_keys(client: Client) -> None:
     site = await client.create_site()
     fields = {"siteId": site, "name": "job", "target": {"heartbeat": {"cron": "30 2 * * *"}}}
