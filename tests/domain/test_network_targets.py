@@ -85,6 +85,14 @@ def test_a_text_is_bytes_or_refused(written: str) -> None:
             continue
 
 
+@pytest.mark.parametrize("step", [{}, {"expect_as": "HEX"}])
+def test_a_step_sends_or_expects_something(step: dict[str, str]) -> None:
+    fields: dict[str, Any] = {"host": "example.com", "port": 70}
+    with pytest.raises(ValidationError, match="is missing; a step says what to send, what must come, or both"):
+        parse_target("tcp", {**fields, "steps": [step]})
+    parse_target("tcp", {**fields, "steps": [{**step, "send": "a"}]})
+
+
 def test_what_is_sent_may_be_a_secret_in_any_encoding() -> None:
     step = {"send": {"secret": "greeting/text"}, "send_as": "HEX"}
     fields: dict[str, Any] = {"host": "example.com", "port": 70, "steps": [step]}

@@ -47,6 +47,13 @@ def test_keys_and_accounts_of_redis_are_visible_characters(field: str, text: str
     assert refusals("redis", REDIS | {field: text}) == [(field, _INVISIBLE)]
 
 
+def test_an_account_of_redis_logs_in_with_its_password() -> None:
+    message = "is missing, and without it nobody logs in; give it, or leave out user"
+    assert refusals("redis", REDIS | {"user": "probe"}) == [("password", message)]
+    parse_target("redis", REDIS | {"user": "probe", "password": "placeholder"})
+    parse_target("redis", REDIS | {"user": "default"})
+
+
 @pytest.mark.parametrize("database", [-1, 65_536, True])
 def test_a_database_of_redis_is_a_number(database: object) -> None:
     [(field, _)] = refusals("redis", REDIS | {"database": database})

@@ -47,7 +47,7 @@ async def test_valkey_answers(engine: Engine, valkey: Valkey) -> None:
     [
         ({"password": DEFAULT_PASSWORD, "user": "default"}, None),
         ({"password": "wr0ng"}, "WRONGPASS"),
-        ({"password": None}, "NOAUTH"),
+        ({"password": None, "user": "default"}, "NOAUTH"),
     ],
 )
 async def test_valkey_lets_in_who_may(on_valkey: Run, login: dict[str, Any], word: str | None) -> None:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from tocsin.domain.patterns import MAX_PATTERN_LENGTH, compile_pattern
 from tocsin.domain.targets.model import MayBeSecret
-from tocsin.domain.targets.rules import Requirement, matches, matches_not
+from tocsin.domain.targets.rules import Need, Requirement, matches, matches_not
 from tocsin.domain.targets.secrets import PLACEHOLDER
 
 _MAX_LENGTH: Final = 4096
@@ -20,6 +20,9 @@ _TEXT_MESSAGE: Final = (
 _HEX_MESSAGE: Final = "must be bytes in hexadecimal, such as 16 03 01"
 _ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
 _ESCAPED: Final = {"\\": b"\\", "r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0"}
+_DOES_SOMETHING: Final = Need(
+    "expect", "!has(self.send) && !has(self.sendFrom)", "is missing; a step says what to send, what must come, or both"
+)
 _NO_NUL: Final = matches_not(r"\x00", r"must not contain the character NUL; write it as \0")
 
 
@@ -73,7 +76,9 @@ class SendAndExpect(BaseModel):
     )
     expect_as: Expectation = Field(default=Expectation.TEXT, description="How expect is written.")
     expect: Expected | None = Field(
-        default=None, description="What must come: a text or bytes among what comes, or a pattern of RE2 that fits it."
+        default=None,
+        validate_default=True,
+        description="What must come: a text or bytes among what comes, or a pattern of RE2 that fits it.",
     )
 
     @field_validator("send")
@@ -96,6 +101,15 @@ class SendAndExpect(BaseModel):
 
 class TcpStep(SendAndExpect):
     """Something to send, something that must come, or first the one and then the other."""
+
+    needs: ClassVar[tuple[Need, ...]] = (_DOES_SOMETHING,)
+
+    @field_validator("expect")
+    @classmethod
+    def _something_is_done(cls, expect: str | None, info: ValidationInfo) -> str | None:
+        if expect is None and "send" in info.data and info.data["send"] is None:
+            raise ValueError(_DOES_SOMETHING.message)
+        return expect
 
 
 def to_bytes(written: str, encoding: Encoding) -> bytes:
