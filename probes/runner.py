@@ -72,6 +72,8 @@ async def look(
     trace.enter(None)
     if redaction is not None and trace.learned is not None:
         redaction.learn(trace.learned)
+    if trace.unmet is not None:
+        failure = trace.unmet.as_failure(trace.timeout, redaction)
     if failure is None and (target.assertions or target.conditions):
         failure = await judge_answer(target, trace, engine.evaluator, engine.now(), redaction)
     observation = Observation(

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from time import monotonic
 
+from probes.unmet import Unmet
 from tocsin.domain.assertions import FailedAssertion
 from tocsin.domain.facts import Facts, Source
 from tocsin.domain.observations import Outcome, Phases
@@ -46,6 +47,7 @@ class Trace:
         "timeout_outcome",
         "tls_verified",
         "tls_version",
+        "unmet",
         "wanted",
     )
 
@@ -78,6 +80,7 @@ class Trace:
         self.status_code: int | None = None
         self.facts: Facts = {}
         self.failed_assertions: tuple[FailedAssertion, ...] = ()  # not redacted
+        self.unmet: Unmet | None = None  # what was waited for when the deadline came
 
     def wants(self, source: Source) -> bool:
         """Whether something is expected of it, so that what is dear to keep is worth it."""

@@ -6,6 +6,7 @@ from typing import Final
 from probes.engine import Engine
 from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
+from probes.unmet import Unmet
 from probes.wire.connection import ByteStream
 from probes.wire.dialing import dial
 from probes.wire.expecting import Expected, note_received
@@ -48,31 +49,36 @@ async def _take_steps(steps: tuple[TcpStep, ...], connection: ByteStream, trace:
                 connection.send(to_bytes(step.send, step.send_as))
             if step.expect is not None:
                 expected = Expected.of(step.expect, step.expect_as)
-                end = await _await(expected, connection, received, end, f"step {number}")
+                place = f"step {number}: "
+                try:
+                    end = await _await(expected, connection, received, end, place)
+                except asyncio.CancelledError:
+                    trace.unmet = Unmet(step.expect, bytes(received[end:]), place)
+                    raise
     finally:
         note_received(received, trace)
 
 
-async def _await(expected: Expected, connection: ByteStream, received: bytearray, begin: int, step: str) -> int:
+async def _await(expected: Expected, connection: ByteStream, received: bytearray, begin: int, place: str) -> int:
     """Read until it has come behind what an earlier step found, and return where it ends."""
     while (end := expected.end_in(received, begin)) is None:
         if len(received) - begin >= expected.most_bytes:
             raise ProbeFailure(
-                Reason.BODY_LIMIT, f"{step}: the first {expected.most_bytes // 1024} KiB do not hold what is expected"
+                Reason.BODY_LIMIT, f"{place}the first {expected.most_bytes // 1024} KiB do not hold what is expected"
             )
         if expected.is_dear and received:
             await asyncio.sleep(_BETWEEN_SEARCHES_SECONDS)
-        received += await _receive(connection, step, len(received) - begin)
+        received += await _receive(connection, place, len(received) - begin)
     return end
 
 
-async def _receive(connection: ByteStream, step: str, came: int) -> bytes:
+async def _receive(connection: ByteStream, place: str, came: int) -> bytes:
     try:
         data = await connection.receive()
     except OSError as exc:
-        raise ProbeFailure(Reason.PROTOCOL, f"{step}: the connection broke before what is expected came") from exc
+        raise ProbeFailure(Reason.PROTOCOL, f"{place}the connection broke before what is expected came") from exc
     if not data:
         raise ProbeFailure(
-            Reason.ASSERTION, f"{step}: the server closed the connection after {came} bytes without what is expected"
+            Reason.ASSERTION, f"{place}the server closed the connection after {came} bytes without what is expected"
         )
     return data

@@ -1,20 +1,15 @@
 """The prober for UDP ports."""
 
 import asyncio
-from typing import Final
 
 from probes.engine import Engine
-from probes.failures import ProbeFailure
 from probes.trace import Phase, Trace
+from probes.unmet import Unmet, counted
 from probes.wire.datagrams import Datagrams
 from probes.wire.dialing import find_addresses
 from probes.wire.expecting import Expected, note_received
-from tocsin.domain.observations import Reason
 from tocsin.domain.targets.exchanges import to_bytes
 from tocsin.domain.targets.udp import UdpTarget
-
-# What is left is for telling what came instead.
-_SHARE_FOR_WAITING: Final = 0.95
 
 
 async def probe_udp(target: UdpTarget, engine: Engine, trace: Trace) -> None:
@@ -24,23 +19,19 @@ async def probe_udp(target: UdpTarget, engine: Engine, trace: Trace) -> None:
     trace.enter(Phase.PROCESSING)
     with Datagrams(addresses[0], target.port) as datagrams:
         datagrams.send(to_bytes(target.send, target.send_as))
-        await _await(Expected.of(target.expect, target.expect_as), datagrams, trace)
+        await _await(target, datagrams, trace)
 
 
-async def _await(expected: Expected, datagrams: Datagrams, trace: Trace) -> None:
-    """Raises TimeoutError if nothing comes at all."""
-    came = 0
+async def _await(target: UdpTarget, datagrams: Datagrams, trace: Trace) -> None:
+    """Others may come before the one that is expected."""
+    expected = Expected.of(target.expect, target.expect_as)
+    came, datagram = 0, b""
     try:
-        async with asyncio.timeout(trace.remaining_seconds * _SHARE_FOR_WAITING):
-            while True:
-                datagram = await datagrams.receive()
-                note_received(datagram, trace)
-                came += 1
-                if expected.end_in(datagram) is not None:
-                    return
-    except TimeoutError:
+        while expected.end_in(datagram := await datagrams.receive()) is None:
+            came += 1
+            note_received(datagram, trace)
+        note_received(datagram, trace)
+    except asyncio.CancelledError:
         if came:
-            raise ProbeFailure(
-                Reason.ASSERTION, f"of {came} datagrams that came, none holds what is expected"
-            ) from None
+            trace.unmet = Unmet(target.expect, datagram, count=counted(came, "datagram"))
         raise

@@ -11,6 +11,7 @@ import pytest
 from probes.egress import EgressPolicy
 from probes.engine import Engine
 from probes.kinds.tcp import probe_tcp
+from probes.redaction import Redaction
 from probes.runner import probe
 from probes.trace import Trace
 from probes.wire.tls_contexts import TlsContexts
@@ -90,10 +91,34 @@ async def test_a_step_looks_behind_what_the_one_before_it_found(tcp: Tcp) -> Non
     assert (await tcp(saying(b"ready", stay=False), *again)).reason is Reason.ASSERTION
 
 
-async def test_what_never_comes_ends_at_the_timeout(tcp: Tcp) -> None:
-    observation = await tcp(saying(b"HELLO"), {"expect": "hello"}, timeout_seconds=0.3)
-    assert observation.reason is Reason.TIMEOUT
-    assert observation.message == "timed out after 0.3 s while waiting for the response"
+async def test_what_came_instead_is_told_at_the_timeout(tcp: Tcp) -> None:
+    steps = ({"expect": "STAT"}, {"expect": "VERSION 9"})
+    observation = await tcp(saying(b"STAT\r\nVERSION\t1.6\x00\r\nOK\r\n"), *steps, timeout_seconds=0.5)
+    assert observation.reason is Reason.ASSERTION
+    said = r'"VERSION\t1.6\x00\nOK"'
+    assert observation.message == f'step 2: expected "VERSION 9" within 0.5 s, got 20 bytes: {said}'
+
+
+async def test_a_server_that_says_nothing_times_out(tcp: Tcp) -> None:
+    observation = await tcp(saying(b"ready"), {"expect": "ready"}, {"expect": "set"}, timeout_seconds=0.5)
+    assert (observation.reason, observation.message) == (Reason.TIMEOUT, "step 2: nothing came within 0.5 s")
+
+
+async def test_no_part_of_a_secret_is_told_of_what_came(serve: Serve, engine: Engine) -> None:
+    for before in (0, 110, 118, 125):
+        port = await serve(saying(b"x" * before + b"sword\r\nfish" * 20))
+        steps = ({"send": "sword\r\nfish", "expect": "welcome"},)
+        target = TcpTarget.model_validate({"host": "127.0.0.1", "port": port, "steps": steps})
+        observation = await probe(target, timedelta(seconds=0.3), engine, Redaction(["sword\r\nfish"]))
+        assert observation.reason is Reason.ASSERTION
+        assert "sw" not in str(observation.message)
+
+
+async def test_cancelling_a_probe_that_waits_cancels_it(serve: Serve, engine: Engine) -> None:
+    port = await serve(saying(b"HELLO"))
+    target = TcpTarget.model_validate({"host": "127.0.0.1", "port": port, "steps": [{"expect": "hello"}]})
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(probe(target, timedelta(seconds=60), engine), 0.3)
 
 
 @pytest.mark.parametrize(("fields", "limit"), [({}, "64 KiB"), ({"expect_as": "PATTERN"}, "4 KiB")])
@@ -115,7 +140,7 @@ async def test_a_stream_of_single_bytes_ends_at_the_timeout(tcp: Tcp) -> None:
             await asyncio.sleep(0.001)
 
     observation = await tcp(drip, {"expect": "x", "expect_as": "PATTERN"}, timeout_seconds=0.3)
-    assert observation.reason is Reason.TIMEOUT
+    assert observation.reason is Reason.ASSERTION
 
 
 async def test_a_connection_that_breaks_is_told(tcp: Tcp) -> None:

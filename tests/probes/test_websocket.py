@@ -72,7 +72,16 @@ async def test_a_server_that_says_nothing_is_awaited_until_the_timeout(
     websocket_server: WebSocketServer, engine: Engine
 ) -> None:
     observation = await observed(engine, websocket_server.url("/silent"), 0.5, steps=[{"expect": "x"}])
-    assert observation.reason is Reason.TIMEOUT
+    assert (observation.reason, observation.message) == (Reason.TIMEOUT, "step 1: nothing came within 0.5 s")
+
+
+async def test_a_message_that_is_not_the_expected_one_is_told_at_the_timeout(
+    websocket_server: WebSocketServer, engine: Engine
+) -> None:
+    steps = [{"send": "hi", "expect": "hi"}, {"send": "VERSION 1", "expect": "VERSION 9"}]
+    observation = await observed(engine, websocket_server.url("/echo"), 1, steps=steps)
+    message = 'step 2: expected "VERSION 9" within 1 s, got 1 message of 9 bytes: "VERSION 1"'
+    assert (observation.reason, observation.message) == (Reason.ASSERTION, message)
 
 
 def opened(request: bytes) -> bytes:
