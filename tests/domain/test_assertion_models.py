@@ -77,10 +77,10 @@ def refusal(**fields: Any) -> tuple[str, str]:
         ({"source": "BODY", "operator": "CONTAINS", "value": "\0"}, "value", "must not contain the character NUL"),
         ({"source": "BODY", "operator": "CONTAINS", "value": "\ud800"}, "value", "a valid string"),
         ({"source": "BODY", "operator": "CONTAINS", "value": "a" * 16385}, "value", "at most 16384 characters"),
-        ({"source": "body", "operator": "EXISTS"}, "source", "'STATUS', 'HEADER'"),
-        ({"source": "BODY", "operator": "IS"}, "operator", "'EQUALS', 'NOT_EQUALS'"),
-        ({"source": "BODY", "operator": "EXISTS", "severity": "UP"}, "severity", "'DOWN' or 'DEGRADED'"),
-        ({"source": "BODY", "operator": "EXISTS", "comment": "a"}, "comment", "not permitted"),
+        ({"source": "body", "operator": "EXISTS"}, "source", "STATUS, HEADER"),
+        ({"source": "BODY", "operator": "IS"}, "operator", "EQUALS, NOT_EQUALS"),
+        ({"source": "BODY", "operator": "EXISTS", "severity": "UP"}, "severity", "DOWN, DEGRADED"),
+        ({"source": "BODY", "operator": "EXISTS", "comment": "a"}, "comment", "is no field here"),
     ],
 )
 def test_a_wrong_assertion_is_refused_at_its_field(fields: dict[str, Any], field: str, remedy: str) -> None:
@@ -91,7 +91,7 @@ def test_a_wrong_assertion_is_refused_at_its_field(fields: dict[str, Any], field
 @pytest.mark.parametrize(
     ("expression", "remedy"),
     [
-        ("", "at least 1 character"),
+        ("", "must not be empty"),
         ("status ==", "must be an expression in CEL, such as status == 200 at 10"),
         (
             "stauts == 200",

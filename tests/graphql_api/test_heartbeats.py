@@ -79,7 +79,7 @@ async def test_two_checks_have_two_keys(client: Client) -> None:
             "target.heartbeat.timeZone",
             "must be a time zone of the IANA database, such as Europe/Berlin or UTC",
         ),
-        ({"periodSeconds": 0}, "target.heartbeat.periodSeconds", "Input should be greater than or equal to 1"),
+        ({"periodSeconds": 0}, "target.heartbeat.periodSeconds", "must be at least 1"),
     ],
 )
 async def test_what_is_wrong_with_a_heartbeat_is_named(

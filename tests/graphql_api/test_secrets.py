@@ -94,7 +94,7 @@ async def test_a_target_names_a_secret_and_tells_which(client: Client, reader: C
         ({"valueSecret": "other"}, ("valueSecret", "names no secret: there is no other; make it with createSecret")),
         ({"valueSecret": "token/value"}, ("valueSecret", "must be 1 to 100 letters, digits and -_.")),
         ({"value": "x", "valueSecret": "api-token"}, ("valueSecret", "cannot be combined with the value itself")),
-        ({}, ("value", "Field required")),
+        ({}, ("value", "is missing; give it, or name a secret in valueSecret")),
     ],
 )
 async def test_exactly_one_of_a_value_and_a_secret_is_given(

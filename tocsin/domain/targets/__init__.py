@@ -18,6 +18,7 @@ from tocsin.domain.targets.kubernetes import KubernetesTarget
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.mqtt import MqttTarget
 from tocsin.domain.targets.redis import RedisTarget
+from tocsin.domain.targets.refusals import refusal
 from tocsin.domain.targets.smtp import SmtpTarget
 from tocsin.domain.targets.sql import SqlTarget
 from tocsin.domain.targets.tcp import TcpTarget
@@ -56,5 +57,5 @@ def parse_target(kind: str, fields: Mapping[str, Any]) -> Target:
 
 def target_problems(kind: str, error: ValidationError) -> list[FieldProblem]:
     """What a model refused, by paths that begin with `target` and the kind; no message repeats a value."""
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
-    return [FieldProblem(("target", kind, *e["loc"]), e["msg"].removeprefix("Value error, ")) for e in errors]
+    errors = error.errors(include_url=False, include_input=False)
+    return [FieldProblem(("target", kind, *each["loc"]), refusal(KINDS[kind], each)) for each in errors]

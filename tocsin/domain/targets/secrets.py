@@ -69,6 +69,11 @@ def find_references(model: type[BaseModel], fields: Mapping[str, Any]) -> dict[P
     return {path: value["secret"] for path, value in found if _is_reference(value)}
 
 
+def may_hold_secret(model: type[BaseModel], path: Path) -> bool:
+    """Whether a secret may be named in place of what stands where the path leads."""
+    return tuple(None if isinstance(step, int) else step for step in path) in _patterns(model)
+
+
 def replaced(fields: Mapping[str, Any], values: Mapping[Path, Any]) -> dict[str, Any]:
     """A copy of the fields that holds these values where their paths lead."""
     copied: dict[str, Any] = deepcopy(dict(fields))
