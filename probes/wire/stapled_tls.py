@@ -14,6 +14,7 @@ from probes.failures import ProbeFailure
 from probes.wire.certificates import Certificates
 from probes.wire.connection import ByteStream
 from probes.wire.stapling_contexts import Notes, StaplingContexts
+from probes.wire.tls import handshake_message
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.tls_options import TlsOptions
 
@@ -92,4 +93,4 @@ def _message(exc: SSL.Error) -> str:
     """OpenSSL's own words, as in `tlsv1 alert protocol version`."""
     errors = exc.args[0] if exc.args and isinstance(exc.args[0], list) else []
     reasons = [str(error[-1]) for error in errors if error[-1]]
-    return f"the TLS handshake failed: {reasons[0] if reasons else 'unknown error'}"
+    return handshake_message(reasons[0] if reasons else None)

@@ -33,6 +33,8 @@ _VERIFICATION_ERRORS: Final = {
     62: "is not valid for the host {host}",
     64: "is not valid for the address {host}",
 }
+# What OpenSSL says of bytes that are no record of TLS.
+_NO_TLS: Final = "wrong version number"
 
 
 class TlsConnection:
@@ -120,7 +122,7 @@ async def start_tls(connection: ByteStream, host: str, context: ssl.SSLContext, 
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
         raise ProbeFailure(Reason.TLS, "the server closed the connection during the TLS handshake") from exc
     except ssl.SSLError as exc:
-        raise ProbeFailure(Reason.TLS, f"the TLS handshake failed: {_readable(exc)}") from exc
+        raise ProbeFailure(Reason.TLS, handshake_message(exc.reason)) from exc
     except OSError as exc:
         raise ProbeFailure(Reason.TLS, "the connection was reset during the TLS handshake") from exc
     finally:
@@ -155,8 +157,12 @@ def _readable_time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown date"
 
 
-def _readable(exc: ssl.SSLError) -> str:
-    return (exc.reason or "unknown error").replace("_", " ").lower()
+def handshake_message(reason: str | None) -> str:
+    """Why no handshake was made, by the words of OpenSSL."""
+    words = (reason or "unknown error").replace("_", " ").lower()
+    if words == _NO_TLS:
+        return "the server does not speak TLS on this port: what it sent is no TLS"
+    return f"the TLS handshake failed: {words}"
 
 
 class _Certificate(Protocol):

@@ -180,7 +180,7 @@ async def test_a_server_without_tls_fails(serve: Serve, observe: Observe) -> Non
 
     observation = await observe(f"https://localhost:{await serve(talk)}/")
     assert observation.reason is Reason.TLS
-    assert observation.message == "the TLS handshake failed: wrong version number"
+    assert observation.message == "the server does not speak TLS on this port: what it sent is no TLS"
 
 
 async def test_a_connection_that_is_closed_in_the_handshake_fails(serve: Serve, observe: Observe) -> None:

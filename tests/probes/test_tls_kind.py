@@ -178,6 +178,17 @@ async def test_what_was_seen_is_kept_when_the_certificate_is_not_accepted(
     assert (skipping.outcome, skipping.tls_verified) == (Outcome.SUCCESS, False)
 
 
+@pytest.mark.parametrize("said", [b"SSH-2.0-x\r\n", b"220 mail ESMTP\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_port_without_tls_is_told(serve: Serve, engine: Engine, said: bytes) -> None:
+    async def talk(reader: Any, writer: Any) -> None:
+        await reader.read(1)
+        writer.write(said)
+
+    observation = await observed(engine, await serve(talk))
+    message = "the server does not speak TLS on this port: what it sent is no TLS"
+    assert (observation.reason, observation.message) == (Reason.TLS, message)
+
+
 async def test_an_unknown_issuer_is_told(serve: Serve, authority: Authority) -> None:
     engine = Engine(EgressPolicy(allow_private=True), now=lambda: NOW)
     port = await serve(talk_nothing, authority.server_context(whole=True))
