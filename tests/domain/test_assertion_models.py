@@ -41,7 +41,7 @@ def refusal(**fields: Any) -> tuple[str, str]:
         ({"source": "LATENCY", "path": "dns", "operator": "EXISTS"}, "path", "must be one of total, resolve, connect"),
         ({"source": "STATUS", "path": "$", "operator": "EXISTS"}, "path", "leave it out"),
         ({"source": "HEADER", "path": "a b", "operator": "EXISTS"}, "path", "must be the name of a header"),
-        ({"source": "JSON", "path": "a.b", "operator": "EXISTS"}, "path", "must be a JSONPath as RFC 9535 has it"),
+        ({"source": "JSON", "path": "a.b", "operator": "EXISTS"}, "path", "it must begin with $"),
         ({"source": "JSON", "path": "$[?near(@)]", "operator": "EXISTS"}, "path", "function 'near' is not defined"),
         ({"source": "JSON", "path": "$" * 501, "operator": "EXISTS"}, "path", "at most 500 characters"),
         ({"source": "JSON", "path": "$['\0']", "operator": "EXISTS"}, "path", "must not contain the character NUL"),

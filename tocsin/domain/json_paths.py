@@ -49,6 +49,8 @@ _environment: Final = _Environment(strict=True)
 @lru_cache(maxsize=1024)
 def compile_path(path: str) -> JSONPath:
     """Raises ValueError for what is no JSONPath."""
+    if not path.startswith("$"):
+        raise ValueError(f"{NO_PATH_MESSAGE}: it must begin with $")
     try:
         return cast("JSONPath", _environment.compile(path))
     except JSONPathError as exc:
