@@ -65,6 +65,11 @@ def locate(origin: httpx.URL, location: str) -> httpx.URL:
     return url
 
 
+def place_of(url: httpx.URL) -> str:
+    """The URL without what may let somebody in: credentials, query and fragment."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
+
+
 def _require_harmless(text: str, what: str, secrets: Collection[str]) -> None:
     """In whatever form: a secret in a form or a URL is encoded."""
     if secrets and Redaction(secrets).applied_to(text) != text:

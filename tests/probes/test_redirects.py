@@ -80,10 +80,32 @@ async def test_ten_redirects_are_followed(site: Site, observe: Observe) -> None:
 
 
 async def test_a_loop_of_redirects_ends(site: Site, observe: Observe) -> None:
-    site.answers["/"] = redirect(302, "/")
+    site.answers["/"] = site.answers["/in?code=1"] = redirect(302, "/in?code=1#there")
     observation = await observe(f"{site.url}/")
-    assert (observation.reason, observation.message) == (Reason.TOO_MANY_REDIRECTS, "more than 10 redirects")
+    message = f"more than 10 redirects, the last one to {site.url}/in"
+    assert (observation.reason, observation.message) == (Reason.TOO_MANY_REDIRECTS, message)
     assert len(site.requests) == 11
+
+
+@pytest.mark.parametrize("before", [0, 430, 445, 9000])
+async def test_no_part_of_a_secret_is_told_of_where_redirects_lead(site: Site, engine: Engine, before: int) -> None:
+    secret = "swordfish-and-chips"
+    path = f"/{'x' * before}/{secret}"
+    site.answers["/"] = site.answers[path] = redirect(302, path)
+    target = HttpTarget.model_validate({"url": f"{site.url}/", "headers": [{"name": "X-Api-Key", "value": secret}]})
+    observation = await probe(target, timedelta(seconds=10), engine, Redaction([secret]))
+    assert observation.reason in (Reason.TOO_MANY_REDIRECTS, Reason.PROTOCOL)
+    assert len(str(observation.message)) <= 500
+    assert "sword" not in str(observation.message)
+
+
+@pytest.mark.parametrize("location", ["http://u:swordfish@127.0.0.1:{port}/", "/;a?swordfish", "/#swordfish"])
+async def test_a_loop_of_redirects_tells_no_credentials(site: Site, observe: Observe, location: str) -> None:
+    where = location.format(port=site.url.rpartition(":")[2])
+    site.answers = {path: redirect(302, where) for path in ("/", "/;a?swordfish")}
+    observation = await observe(f"{site.url}/")
+    assert observation.reason is Reason.TOO_MANY_REDIRECTS
+    assert "swordfish" not in str(observation.message)
 
 
 @pytest.mark.parametrize(

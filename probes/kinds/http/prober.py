@@ -19,7 +19,7 @@ from probes.wire.http_requests import (
     with_query,
 )
 from probes.wire.http_transport import Call, exchange
-from probes.wire.redirects import MAX_REDIRECTS, REDIRECTS, may_see_credentials, redirected
+from probes.wire.redirects import MAX_REDIRECTS, REDIRECTS, may_see_credentials, place_of, redirected
 from probes.wire.routes import HTTP_2, USUAL_ROUTE, Route
 from tocsin.domain.observations import Reason
 from tocsin.domain.targets.http import HttpTarget, HttpVersion
@@ -48,7 +48,9 @@ async def probe_http(target: HttpTarget, engine: Engine, trace: Trace) -> None:
         at_home = may_see_credentials(call.request.url, following.url)
         auth = auth if at_home else None
         call = Call.of(following, call.route if at_home else call.route.to_another_origin())
-    raise ProbeFailure(Reason.TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS} redirects")
+    raise ProbeFailure(
+        Reason.TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS} redirects, the last one to {place_of(call.request.url)}"
+    )
 
 
 def make_call(target: HttpTarget) -> Call:
