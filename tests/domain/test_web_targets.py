@@ -65,6 +65,8 @@ def problem(kind: str, fields: dict[str, Any]) -> str:
         ("websocket", {**URL, "headers": [{"name": "Connection", "value": "a"}]}, "headers.0.name: is set by the"),
         ("graphql", {**URL, "query": ""}, "query: String should have at least 1 character"),
         ("graphql", {**QUERY, "variables": "7"}, "variables: must be a JSON object"),
+        ("graphql", {**URL, "query": "subscription { a }"}, "subscription: is missing, and the query is a sub"),
+        ("graphql", {**URL, "query": "# a\n subscription A{ a }"}, "subscription: is missing, and the query is a sub"),
         ("graphql", {**QUERY, "operation_name": "a b"}, "operation_name: must be the name of an operation"),
         ("graphql", {**QUERY, "expected_fields": ["a..b"]}, "expected_fields.0: must lead to a field"),
         ("graphql", {**QUERY, "subscription": {"within_seconds": 61}}, "subscription.within_seconds: Input should be"),
@@ -72,6 +74,19 @@ def problem(kind: str, fields: dict[str, Any]) -> str:
 )
 def test_what_cannot_be_meant_is_refused_at_its_field(kind: str, fields: dict[str, Any], said: str) -> None:
     assert problem(kind, fields).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"query": "subscription { a }", "subscription": {}},
+        {"query": "subscription A { a } query B { b }", "operation_name": "B"},
+        {"query": "{ subscription }"},
+        {"query": "query subscriptions { a }"},
+    ],
+)
+def test_a_subscription_is_told_from_other_operations(fields: dict[str, Any]) -> None:
+    assert parse_target("graphql", {**URL, **fields}).model_dump()["query"] == fields["query"]
 
 
 @pytest.mark.parametrize("url", ["ws://a/", "WSS://a:443/x?y", "http://[::1]/", "https://example.com"])

@@ -12,7 +12,7 @@ from tocsin.domain.targets.http import HttpVersion
 from tocsin.domain.targets.http_auth import HttpAuth
 from tocsin.domain.targets.http_fields import IS_TEXT, NO_NUL, HttpHeader, JsonText
 from tocsin.domain.targets.model import MayBeSecret, Target
-from tocsin.domain.targets.rules import Requirement, matches
+from tocsin.domain.targets.rules import Need, Requirement, matches
 from tocsin.domain.targets.secrets import PLACEHOLDER
 from tocsin.domain.targets.tls_options import TlsOptions
 from tocsin.domain.targets.urls import Url
@@ -23,6 +23,13 @@ _PATH: Final = rf"{_NAME}(?:\.(?:{_NAME}|[0-9]+))*"
 _PATH_RULE: Final = matches(f"^{_PATH}$", "must lead to a field of the data, such as shop.name or shops.0.name")
 _OBJECT_MESSAGE: Final = 'must be a JSON object, such as {"id": 7}'
 _OBJECT_RULE: Final = matches(r"^\s*\{", _OBJECT_MESSAGE)
+# Behind what GraphQL ignores. Of several operations, the first may not be the one that is chosen.
+_SUBSCRIPTION: Final = r"^(?:[\s,]|#[^\n]*\n)*subscription\b"
+_NEEDS_SUBSCRIPTION: Final = Need(
+    "subscription",
+    f'!has(self.operationName) && self.query.matches(r"{_SUBSCRIPTION}")',
+    "is missing, and the query is a subscription; give it, such as subscription: {}",
+)
 _ONE_AUTHORIZATION: Final = "cannot be combined with a header Authorization; keep one of them"
 
 
@@ -75,6 +82,7 @@ class GraphqlTarget(Target):
             _ONE_AUTHORIZATION,
         ),
     )
+    needs: ClassVar[tuple[Need, ...]] = (_NEEDS_SUBSCRIPTION,)
 
     url: Url = Field(description="Absolute http or https URL; a subscription is opened there as a WebSocket.")
     query: Annotated[str, Field(min_length=1, max_length=16_384), IS_TEXT, NO_NUL] = Field(
@@ -87,7 +95,9 @@ class GraphqlTarget(Target):
         Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_validate_name), _NAME_RULE] | None
     ) = Field(default=None, description="Which operation to execute when the document has several.")
     subscription: GraphqlSubscription | None = Field(
-        default=None, description="Given when the operation is a subscription, which must deliver."
+        default=None,
+        validate_default=True,
+        description="Given when the operation is a subscription, which must deliver.",
     )
     expected_fields: tuple[FieldPath, ...] = Field(
         default=(), max_length=50, description="Fields of the data that must be there and not null, such as shop.name."
@@ -99,6 +109,16 @@ class GraphqlTarget(Target):
     )
     tls: TlsOptions | None = Field(default=None, description="How TLS is spoken, and whom to trust.")
     ip_family: IpFamily = Field(default=IpFamily.ANY, description="Which addresses of the host are probed.")
+
+    @field_validator("subscription")
+    @classmethod
+    def _is_given_for_a_subscription(
+        cls, subscription: GraphqlSubscription | None, info: ValidationInfo
+    ) -> GraphqlSubscription | None:
+        is_chosen = info.data.get("operation_name", "") is None
+        if subscription is None and is_chosen and re.search(_SUBSCRIPTION, info.data.get("query", "")):
+            raise ValueError(_NEEDS_SUBSCRIPTION.message)
+        return subscription
 
     @field_validator("auth")
     @classmethod
