@@ -12,7 +12,7 @@ import tocsin.domain
 
 LIBRARIES = {
     *("cel_expr_python", "cronsim", "cryptography", "jsonpath", "jsonschema_rs", "orjson", "pydantic", "pydantic_core"),
-    *("re2", "tocsin"),
+    *("graphql", "re2", "tocsin"),
 }
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "getpass", "glob", "http", "imaplib", "importlib", "io"),

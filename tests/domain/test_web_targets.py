@@ -64,6 +64,13 @@ def problem(kind: str, fields: dict[str, Any]) -> str:
         ("websocket", {**URL, "headers": [{"name": "Sec-WebSocket-Key", "value": "a"}]}, "headers: must not set Sec-"),
         ("websocket", {**URL, "headers": [{"name": "Connection", "value": "a"}]}, "headers.0.name: is set by the"),
         ("graphql", {**URL, "query": ""}, "query: String should have at least 1 character"),
+        (
+            "graphql",
+            {**URL, "query": "{ shop { name "},
+            "query: must be a document in GraphQL, such as { shop { name } }; it is wrong at line 1, column 15",
+        ),
+        ("graphql", {**URL, "query": "{" + " a" * 5000 + "}"}, "query: must have at most 5000 words and signs"),
+        ("graphql", {**URL, "query": "{a" * 5000}, "query: must have at most 5000 words and signs, and be nested less"),
         ("graphql", {**QUERY, "variables": "7"}, "variables: must be a JSON object"),
         ("graphql", {**URL, "query": "subscription { a }"}, "subscription: is missing, and the query is a sub"),
         ("graphql", {**URL, "query": "# a\n subscription A{ a }"}, "subscription: is missing, and the query is a sub"),

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tocsin.domain.facts import Source
+from tocsin.domain.graphql_documents import validate_document
 from tocsin.domain.targets.addresses import IpFamily
 from tocsin.domain.targets.http import HttpVersion
 from tocsin.domain.targets.http_auth import HttpAuth
@@ -85,9 +86,9 @@ class GraphqlTarget(Target):
     needs: ClassVar[tuple[Need, ...]] = (_NEEDS_SUBSCRIPTION,)
 
     url: Url = Field(description="Absolute http or https URL; a subscription is opened there as a WebSocket.")
-    query: Annotated[str, Field(min_length=1, max_length=16_384), IS_TEXT, NO_NUL] = Field(
-        description="Document to execute: a query, a mutation or a subscription."
-    )
+    query: Annotated[
+        str, Field(min_length=1, max_length=16_384), IS_TEXT, NO_NUL, AfterValidator(validate_document)
+    ] = Field(description="Document to execute: a query, a mutation or a subscription.")
     variables: Annotated[JsonObject | None, MayBeSecret()] = Field(
         default=None, description="Variables of the operation, as a JSON object."
     )
