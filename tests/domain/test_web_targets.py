@@ -73,6 +73,7 @@ def problem(kind: str, fields: dict[str, Any]) -> str:
         ("graphql", {**URL, "query": "{a" * 5000}, "query: must have at most 5000 words and signs, and be nested less"),
         ("graphql", {**QUERY, "variables": "7"}, "variables: must be a JSON object"),
         ("graphql", {**URL, "query": "subscription { a }"}, "subscription: is missing, and the query is a sub"),
+        ("graphql", {**URL, "query": "query A { a } subscription B {b}", "operation_name": "B"}, "subscription: is"),
         ("graphql", {**URL, "query": "# a\n subscription A{ a }"}, "subscription: is missing, and the query is a sub"),
         ("graphql", {**QUERY, "operation_name": "a b"}, "operation_name: must be the name of an operation"),
         ("graphql", {**QUERY, "expected_fields": ["a..b"]}, "expected_fields.0: must lead to a field"),
@@ -89,6 +90,7 @@ def test_what_cannot_be_meant_is_refused_at_its_field(kind: str, fields: dict[st
         {"query": "subscription { a }", "subscription": {}},
         {"query": "subscription A { a } query B { b }", "operation_name": "B"},
         {"query": "{ subscription }"},
+        {"query": "fragment A on B { a }"},
         {"query": "query subscriptions { a }"},
     ],
 )

@@ -25,6 +25,16 @@ def validate_document(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
+def is_subscription(text: str, operation_name: str | None) -> bool:
+    """Whether a valid document's operation, by its name or the first one, is a subscription."""
+    from graphql import OperationDefinitionNode, OperationType, parse  # noqa: PLC0415 - as above
+
+    found = [each for each in parse(text, no_location=True).definitions if isinstance(each, OperationDefinitionNode)]
+    chosen = [each for each in found if operation_name in (None, each.name and each.name.value)]
+    return bool(chosen) and chosen[0].operation is OperationType.SUBSCRIPTION
+
+
 def _wrong_syntax(error: "GraphQLSyntaxError") -> str:
     where = "".join(f" at line {place.line}, column {place.column}" for place in error.locations or ())
     return f"must be a document in GraphQL, such as {{ shop {{ name }} }}; it is wrong{where}"

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tocsin.domain.facts import Source
-from tocsin.domain.graphql_documents import validate_document
+from tocsin.domain.graphql_documents import is_subscription, validate_document
 from tocsin.domain.targets.addresses import IpFamily
 from tocsin.domain.targets.http import HttpVersion
 from tocsin.domain.targets.http_auth import HttpAuth
@@ -24,7 +24,7 @@ _PATH: Final = rf"{_NAME}(?:\.(?:{_NAME}|[0-9]+))*"
 _PATH_RULE: Final = matches(f"^{_PATH}$", "must lead to a field of the data, such as shop.name or shops.0.name")
 _OBJECT_MESSAGE: Final = 'must be a JSON object, such as {"id": 7}'
 _OBJECT_RULE: Final = matches(r"^\s*\{", _OBJECT_MESSAGE)
-# Behind what GraphQL ignores. Of several operations, the first may not be the one that is chosen.
+# Behind what GraphQL ignores. Which of several operations is chosen is left to the validator.
 _SUBSCRIPTION: Final = r"^(?:[\s,]|#[^\n]*\n)*subscription\b"
 _NEEDS_SUBSCRIPTION: Final = Need(
     "subscription",
@@ -116,8 +116,8 @@ class GraphqlTarget(Target):
     def _is_given_for_a_subscription(
         cls, subscription: GraphqlSubscription | None, info: ValidationInfo
     ) -> GraphqlSubscription | None:
-        is_chosen = info.data.get("operation_name", "") is None
-        if subscription is None and is_chosen and re.search(_SUBSCRIPTION, info.data.get("query", "")):
+        is_readable = {"query", "operation_name"} <= info.data.keys()
+        if subscription is None and is_readable and is_subscription(info.data["query"], info.data["operation_name"]):
             raise ValueError(_NEEDS_SUBSCRIPTION.message)
         return subscription
 
