@@ -62,20 +62,24 @@ TRICKS: Final = (
         floods(b"", BLOCK, first=True),
     ),
     Trick(
-        "TCP: by the byte", "tcp", tcp(steps=[{"expect": EXPECTED}]), only(Reason.TIMEOUT), drips(b"", b"n", seconds=0)
+        "TCP: by the byte",
+        "tcp",
+        tcp(steps=[{"expect": EXPECTED}]),
+        only(Reason.ASSERTION, Reason.BODY_LIMIT),
+        drips(b"", b"n", seconds=0),
     ),
     Trick(
         "TCP: pattern that backtracks",
         "tcp",
         tcp(steps=[{"expect": "(a+)+(a+)+b$", "expect_as": "PATTERN"}]),
-        only(Reason.BODY_LIMIT, Reason.TIMEOUT),
+        only(Reason.BODY_LIMIT, Reason.ASSERTION),
         floods(b"", b"a" * 65_535 + b"!", first=True),
     ),
     Trick(
         "TCP: pattern by the byte",
         "tcp",
         tcp(steps=[{"expect": "(a+)+(a+)+b$", "expect_as": "PATTERN"}]),
-        only(Reason.BODY_LIMIT, Reason.TIMEOUT),
+        only(Reason.BODY_LIMIT, Reason.ASSERTION),
         drips(b"", b"a!", seconds=0),
     ),
     Trick("STARTTLS: injection", "tcp", upgraded("SMTP"), only(Reason.TLS, Reason.PROTOCOL, Reason.TIMEOUT), injects),
