@@ -49,9 +49,7 @@ def helm_3(cluster: Cluster) -> Client:
 def definition(kubectl: Client) -> None:
     """The API server knows HealthChecks."""
     kubectl("apply", "--server-side", "-f", DEFINITION)
-    # Waiting for a condition fails at once where there are none yet.
-    for wanted in ("jsonpath={.status.acceptedNames.kind}=HealthCheck", "condition=Established"):
-        kubectl("wait", f"--for={wanted}", "--timeout=30s", "-f", DEFINITION)
+    kubectl.await_definition("-f", DEFINITION)
 
 
 @pytest.fixture

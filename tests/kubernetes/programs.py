@@ -34,6 +34,14 @@ class Client:
     kubeconfig: Path
     home: Path
 
+    def await_definition(self, *place: str | Path) -> None:
+        """Wait until the API server serves a definition.
+
+        First for its names: waiting for conditions fails where there are none yet, with large ones for a moment.
+        """
+        for wanted in ("jsonpath={.status.acceptedNames.kind}=HealthCheck", "condition=Established"):
+            self("wait", f"--for={wanted}", "--timeout=30s", *place)
+
     def __call__(self, *arguments: str | Path, stdin: str = "") -> str:
         """Run it and return its standard output. Raises CommandError."""
         done = subprocess.run(

@@ -192,7 +192,7 @@ def more_kinds(cluster: Cluster, kubectl: Client, tmp_path: Path) -> Iterator[st
         json.dumps(definition).replace('tocsin.dev"', f'{group}"').replace("healthchecks.tocsin.dev", group)
     )
     kubectl("apply", "--server-side", "-f", file)
-    kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", file)
+    kubectl.await_definition("-f", file)
     yield group
     kubectl("delete", "--wait=false", "-f", file)
 

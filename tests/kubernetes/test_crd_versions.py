@@ -45,7 +45,7 @@ class Served:
         self, *, stored: str, listed: tuple[str, ...] = (OLD, NEW), served: tuple[str, ...] = (OLD, NEW)
     ) -> None:
         self.kubectl("apply", "--server-side", "-f", "-", stdin=definition(stored, listed, served))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{NAME}")
+        self.kubectl.await_definition(f"crd/{NAME}")
 
     def apply(self, version: str) -> None:
         self.kubectl("apply", "--server-side", "-n", self.namespace, "-f", "-", stdin=health_check(version))

@@ -137,7 +137,7 @@ def without_definition(kubectl: Client, watched: Cluster) -> Iterator[Cluster]:
 
 def define(kubectl: Client) -> None:
     kubectl("apply", "--server-side", "-f", DEFINITION)
-    kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", DEFINITION)
+    kubectl.await_definition("-f", DEFINITION)
 
 
 def test_an_operator_that_is_there_before_the_definition_waits_for_it(
