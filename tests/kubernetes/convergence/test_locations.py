@@ -20,8 +20,11 @@ def web(watched: Cluster, target: Target) -> Cluster:
 
 
 def test_a_location_without_a_worker_is_named_until_one_starts_and_then_all_are_shown(web: Cluster) -> None:
-    refused = web.wait_reason("web", "Ready", "UnknownLocation")
-    assert refused["message"].startswith("spec.locations[1] is no known location; start a worker there first")
+    # The worker at `eu` may start after the operator has looked.
+    wait_until(
+        lambda: web.wait_reason("web", "Ready", "UnknownLocation")["message"],
+        lambda said: said.startswith("spec.locations[1] is no known location; start a worker there first"),
+    )
     web.platform.worker(TOCSIN_LOCATION="us")
     web.wait("web", "Healthy", 60)
     locations = wait_until(lambda: web.status("web")["locations"], lambda found: all("state" in each for each in found))
