@@ -40,11 +40,20 @@ def suppressing(talk: Talk) -> Talk:
     return converse
 
 
+def free_port() -> int:
+    """One that is free for TCP and for UDP alike."""
+    while True:
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            stream.bind((ADDRESS, 0))
+            port: int = stream.getsockname()[1]
+            with suppress(OSError):
+                datagrams.bind((ADDRESS, port))
+                return port
+
+
 async def serve(trick: Trick, contexts: Mapping[str, ssl.SSLContext]) -> int:
     """Start the servers of a trick, on one port for TCP and UDP."""
-    with socket.socket() as chosen:
-        chosen.bind((ADDRESS, 0))
-        port: int = chosen.getsockname()[1]
+    port = free_port()
     if trick.talk is not None:
         tls = contexts[trick.certificate] if trick.certificate else None
         await asyncio.start_server(suppressing(trick.talk), ADDRESS, port, ssl=tls)
