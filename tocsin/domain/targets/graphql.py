@@ -10,7 +10,7 @@ from tocsin.domain.facts import Source
 from tocsin.domain.graphql_documents import is_subscription, validate_document
 from tocsin.domain.targets.addresses import IpFamily
 from tocsin.domain.targets.http import HttpVersion
-from tocsin.domain.targets.http_auth import HttpAuth
+from tocsin.domain.targets.http_auth import ONE_AUTHORIZATION, HttpAuth, the_only_authorization
 from tocsin.domain.targets.http_fields import IS_TEXT, NO_NUL, HttpHeader, JsonText
 from tocsin.domain.targets.model import MayBeSecret, Target
 from tocsin.domain.targets.rules import Need, Requirement, matches
@@ -31,7 +31,6 @@ _NEEDS_SUBSCRIPTION: Final = Need(
     f'!has(self.operationName) && self.query.matches(r"{_SUBSCRIPTION}")',
     "is missing, and the query is a subscription; give it, such as subscription: {}",
 )
-_ONE_AUTHORIZATION: Final = "cannot be combined with a header Authorization; keep one of them"
 
 
 def _validate_name(name: str) -> str:
@@ -76,13 +75,7 @@ class GraphqlTarget(Target):
     sources: ClassVar[frozenset[Source]] = frozenset(
         {Source.STATUS, Source.HEADER, Source.BODY, Source.JSON, Source.SIZE, Source.CERTIFICATE}
     )
-    requirements: ClassVar[tuple[Requirement, ...]] = (
-        Requirement(
-            "auth",
-            "!has(self.headers) || self.headers.all(each, each.name.lowerAscii() != 'authorization')",
-            _ONE_AUTHORIZATION,
-        ),
-    )
+    requirements: ClassVar[tuple[Requirement, ...]] = (ONE_AUTHORIZATION,)
     needs: ClassVar[tuple[Need, ...]] = (_NEEDS_SUBSCRIPTION,)
 
     url: Url = Field(description="Absolute http or https URL; a subscription is opened there as a WebSocket.")
@@ -124,6 +117,4 @@ class GraphqlTarget(Target):
     @field_validator("auth")
     @classmethod
     def _is_the_only_authorization(cls, auth: HttpAuth | None, info: ValidationInfo) -> HttpAuth | None:
-        if auth is not None and any(each.name.lower() == "authorization" for each in info.data.get("headers", ())):
-            raise ValueError(_ONE_AUTHORIZATION)
-        return auth
+        return the_only_authorization(auth, info.data.get("headers", ()))

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from tocsin.domain.facts import Source
 from tocsin.domain.targets.addresses import IpFamily
-from tocsin.domain.targets.http_auth import HttpAuth
+from tocsin.domain.targets.http_auth import ONE_AUTHORIZATION, HttpAuth, the_only_authorization
 from tocsin.domain.targets.http_fields import (
     ASCII,
     IS_HEADER_TEXT,
@@ -27,7 +27,6 @@ from tocsin.domain.targets.urls import Url
 _ONE_BODY: Final = "cannot be combined with another body; keep one of body, jsonBody and form"
 _METHOD_WITH_BODY: Final = "has(self.method) && !(self.method in ['GET', 'HEAD'])"
 _BODY_NEEDS_METHOD: Final = "cannot be sent with GET or HEAD; choose POST, PUT or PATCH"
-_ONE_AUTHORIZATION: Final = "cannot be combined with a header Authorization; keep one of them"
 _SUCCESSES: Final = ("200-299",)
 _REDIRECTS: Final = ("300-399",)
 _NOT_FOLLOWED: Final = "is for a redirect that is not followed; set followRedirects to false"
@@ -69,11 +68,7 @@ class HttpTarget(Target):
             "!has(self.body) && !has(self.bodyFrom) && !has(self.jsonBody) && !has(self.jsonBodyFrom)",
             _ONE_BODY,
         ),
-        Requirement(
-            "auth",
-            "!has(self.headers) || self.headers.all(each, each.name.lowerAscii() != 'authorization')",
-            _ONE_AUTHORIZATION,
-        ),
+        ONE_AUTHORIZATION,
         Requirement(
             "body_contains",
             "!has(self.method) || self.method != 'HEAD'",
@@ -149,9 +144,7 @@ class HttpTarget(Target):
     @field_validator("auth")
     @classmethod
     def _is_the_only_authorization(cls, auth: HttpAuth | None, info: ValidationInfo) -> HttpAuth | None:
-        if auth is not None and any(each.name.lower() == "authorization" for each in info.data.get("headers", ())):
-            raise ValueError(_ONE_AUTHORIZATION)
-        return auth
+        return the_only_authorization(auth, info.data.get("headers", ()))
 
     @field_validator("body_contains")
     @classmethod

@@ -1,12 +1,13 @@
 """How a request says who it comes from."""
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tocsin.domain.targets.http_fields import ASCII, IS_HEADER_TEXT, IS_TEXT, NO_CONTROL, NO_NUL
+from tocsin.domain.targets.http_fields import ASCII, IS_HEADER_TEXT, IS_TEXT, NO_CONTROL, NO_NUL, HttpHeader
 from tocsin.domain.targets.model import MayBeSecret
-from tocsin.domain.targets.rules import matches_not
+from tocsin.domain.targets.rules import Requirement, matches_not
 from tocsin.domain.targets.urls import Url
 
 _CONFIG: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -87,3 +88,17 @@ class HttpAuth(BaseModel):
         if len([name for name in self.one_of if getattr(self, name) is not None]) != 1:
             raise ValueError(f"must have exactly one of {', '.join(self.one_of)}")
         return self
+
+
+ONE_AUTHORIZATION: Final = Requirement(
+    "auth",
+    "!has(self.headers) || self.headers.all(each, each.name.lowerAscii() != 'authorization')",
+    "cannot be combined with a header Authorization; keep one of them",
+)
+
+
+def the_only_authorization(auth: HttpAuth | None, headers: Iterable[HttpHeader]) -> HttpAuth | None:
+    """Return the credentials. Raises ValueError where a header gives some too."""
+    if auth is not None and any(header.name.lower() == "authorization" for header in headers):
+        raise ValueError(ONE_AUTHORIZATION.message)
+    return auth

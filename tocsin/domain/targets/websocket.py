@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from tocsin.domain.facts import Source
 from tocsin.domain.targets.addresses import IpFamily
 from tocsin.domain.targets.exchanges import SendAndExpect
-from tocsin.domain.targets.http_auth import HttpAuth
+from tocsin.domain.targets.http_auth import ONE_AUTHORIZATION, HttpAuth, the_only_authorization
 from tocsin.domain.targets.http_fields import HttpHeader
 from tocsin.domain.targets.model import Target
 from tocsin.domain.targets.rules import Requirement, matches
@@ -20,7 +20,6 @@ _SUBPROTOCOL_RULE: Final = matches(
     "must be the name of a subprotocol, such as graphql-transport-ws: letters, digits and !#$%&'*+-.^_`|~",
 )
 _OWN_HEADERS: Final = "must not set Sec-WebSocket-... headers, which the prober sets itself; give subprotocols instead"
-_ONE_AUTHORIZATION: Final = "cannot be combined with a header Authorization; keep one of them"
 
 
 def _validate_subprotocol(name: str) -> str:
@@ -53,11 +52,7 @@ class WebSocketTarget(Target):
             "!self.headers.exists(each, each.name.lowerAscii().startsWith('sec-websocket-'))",
             _OWN_HEADERS,
         ),
-        Requirement(
-            "auth",
-            "!has(self.headers) || self.headers.all(each, each.name.lowerAscii() != 'authorization')",
-            _ONE_AUTHORIZATION,
-        ),
+        ONE_AUTHORIZATION,
     )
 
     url: WebSocketUrl = Field(description="Absolute ws or wss URL; http and https stand for them.")
@@ -84,6 +79,4 @@ class WebSocketTarget(Target):
     @field_validator("auth")
     @classmethod
     def _is_the_only_authorization(cls, auth: HttpAuth | None, info: ValidationInfo) -> HttpAuth | None:
-        if auth is not None and any(each.name.lower() == "authorization" for each in info.data.get("headers", ())):
-            raise ValueError(_ONE_AUTHORIZATION)
-        return auth
+        return the_only_authorization(auth, info.data.get("headers", ()))
